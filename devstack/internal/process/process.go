@@ -1,0 +1,53 @@
+// Package process starts child processes that end with their parent, and finds
+// the ones that an earlier parent left behind.
+package process
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+)
+
+// Starter starts children that do not share the terminal's signals and that
+// the kernel ends when this process dies, where it can (Linux).
+type Starter struct {
+	requests chan request
+}
+
+type request struct {
+	cmd    *exec.Cmd
+	orphan syscall.Signal
+	result chan error
+}
+
+// NewStarter starts the one operating system thread that creates all children.
+// The thread lives as long as the process: on Linux a child's parent death
+// signal is sent when the thread that created it ends, not when the process does.
+func NewStarter() *Starter {
+	s := &Starter{requests: make(chan request)}
+	go s.serve()
+	return s
+}
+
+func (s *Starter) serve() {
+	runtime.LockOSThread()
+	for r := range s.requests {
+		detach(r.cmd, r.orphan)
+		r.result <- r.cmd.Start()
+	}
+}
+
+// Start starts cmd in a session of its own. orphan is the signal that the child
+// gets should this process die before it.
+func (s *Starter) Start(cmd *exec.Cmd, orphan syscall.Signal) error {
+	r := request{cmd: cmd, orphan: orphan, result: make(chan error)}
+	s.requests <- r
+	return <-r.result
+}
+
+// SignalGroup sends sig to the process and all that it started in its session.
+// A process that is gone already is no error.
+func SignalGroup(p *os.Process, sig syscall.Signal) {
+	_ = syscall.Kill(-p.Pid, sig)
+}
