@@ -17,8 +17,8 @@ const (
 	// startAttempts is how many crashes in a row end a start that someone waits
 	// for. One crash may come from what a killed predecessor has not let go of yet.
 	startAttempts = 3
-	// stable is how long a part must have been ready for its next crash to count
-	// as the first again.
+	// stable is how long a process must have lived for its crash to count as the
+	// first again.
 	stable = 10 * time.Second
 	// lastWait is the time between KillSignal and SIGKILL.
 	lastWait = time.Second
@@ -103,8 +103,7 @@ func (r *runner) commandIdle(c command) {
 		r.wanted, r.crashes = true, 0
 		r.waiters = append(r.waiters, c.answer)
 	case c.verb == stop:
-		r.wanted = false
-		r.answerWaiters(errors.New("was stopped"))
+		r.giveUp(errors.New("was stopped"))
 		c.answer <- nil
 	default:
 		c.answer <- errors.New("is not running")
@@ -168,9 +167,7 @@ func (r *runner) afterCrash(cause error, lived time.Duration) {
 	}
 	r.crashes++
 	if r.retired.Err() != nil {
-		r.wanted = false
-		r.answerWaiters(cause)
-		r.report(Stopped, 0, cause.Error(), 0)
+		r.giveUp(cause)
 		return
 	}
 	if r.crashes >= startAttempts {
@@ -188,8 +185,7 @@ func (r *runner) afterCrash(cause error, lived time.Duration) {
 		case <-timer.C:
 			return
 		case <-r.retired.Done():
-			r.wanted = false
-			r.answerWaiters(cause)
+			r.giveUp(cause)
 		case c := <-r.commands:
 			if c.verb == start {
 				r.waiters = append(r.waiters, c.answer)
@@ -198,7 +194,13 @@ func (r *runner) afterCrash(cause error, lived time.Duration) {
 			r.commandIdle(c)
 		}
 	}
-	r.report(Stopped, 0, "", 0)
+}
+
+// giveUp makes a part that has no process stay down.
+func (r *runner) giveUp(cause error) {
+	r.wanted = false
+	r.answerWaiters(cause)
+	r.report(Stopped, 0, cause.Error(), 0)
 }
 
 func (r *runner) answerWaiters(err error) {

@@ -1,0 +1,56 @@
+// Package ferretdb runs the stand-in for MongoDB: FerretDB on PostgreSQL.
+package ferretdb
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/FerretDB/FerretDB/ferretdb"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/steadfast-shop/steadfast/devstack/internal/ports"
+)
+
+// Database is the PostgreSQL database that holds FerretDB's.
+const Database = "ferretdb"
+
+// Run serves MongoDB's protocol on port, with the data in the PostgreSQL
+// database at url, until ctx ends. It needs no PostgreSQL to start, and goes on
+// when that comes back after having been away.
+func Run(ctx context.Context, port int, url string, logger *slog.Logger) error {
+	server, err := ferretdb.New(&ferretdb.Config{
+		Listener:      ferretdb.ListenerConfig{TCP: ports.Address(port)},
+		Logger:        logger,
+		Handler:       "postgresql",
+		PostgreSQLURL: url,
+	})
+	if err != nil {
+		return fmt.Errorf("start FerretDB: %w", err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Run(ctx) })
+	group.Go(func() error { return maintainIndexes(ctx, url, logger) })
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("run FerretDB: %w", err)
+	}
+	return nil
+}
+
+// Ready returns a probe that succeeds once the server at uri answers, which it
+// does when it reaches its PostgreSQL.
+func Ready(uri string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		client, err := mongo.Connect(options.Client().ApplyURI(uri).SetMaxConnecting(1))
+		if err != nil {
+			return fmt.Errorf("read address: %w", err)
+		}
+		defer client.Disconnect(ctx) //nolint:errcheck // only a probe
+		if err := client.Ping(ctx, nil); err != nil {
+			return fmt.Errorf("ping: %w", err)
+		}
+		return nil
+	}
+}

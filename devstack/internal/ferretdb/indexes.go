@@ -1,0 +1,132 @@
+package ferretdb
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// metadataTable is where FerretDB keeps, in every one of its databases (a
+// PostgreSQL schema each), which table holds which collection.
+const metadataTable = "_ferretdb_database_metadata"
+
+// lookEvery is the pause between two looks for new collections.
+const lookEvery = 500 * time.Millisecond
+
+// indexedFields are the fields that the services look documents up by, for each
+// collection. FerretDB turns {field: value} into _jsonb->'field' @> value, which
+// none of the indexes that it makes itself can answer: without these it reads
+// the whole collection, 26 ms at 100,000 orders where 1 ms is enough.
+func indexedFields() map[string][]string {
+	return map[string][]string{
+		"orders":   {"_id", "userId"},
+		"inflight": {"_id"},
+	}
+}
+
+// maintainIndexes adds the missing indexes to each collection soon after it
+// appears. PostgreSQL may come and go meanwhile.
+func maintainIndexes(ctx context.Context, url string, logger *slog.Logger) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	indexer := &indexer{url: url, logger: logger, done: map[table]bool{}}
+	defer indexer.disconnect()
+	for {
+		if err := indexer.look(ctx); err != nil && ctx.Err() == nil {
+			logger.Debug("look for new collections", "error", err)
+			indexer.disconnect()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+type table struct{ schema, name, collection string }
+
+type indexer struct {
+	url    string
+	logger *slog.Logger
+	conn   *pgx.Conn
+	done   map[table]bool
+}
+
+func (i *indexer) disconnect() {
+	if i.conn != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = i.conn.Close(ctx)
+		i.conn = nil
+	}
+}
+
+func (i *indexer) look(ctx context.Context) error {
+	if i.conn == nil {
+		conn, err := pgx.Connect(ctx, i.url)
+		if err != nil {
+			return fmt.Errorf("connect: %w", err)
+		}
+		i.conn = conn
+	}
+	tables, err := i.tables(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range tables {
+		if err := i.addIndexes(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tables lists the tables of collections that should have indexes.
+func (i *indexer) tables(ctx context.Context) ([]table, error) {
+	rows, err := i.conn.Query(ctx, "SELECT schemaname FROM pg_tables WHERE tablename = $1", metadataTable)
+	if err != nil {
+		return nil, fmt.Errorf("list databases: %w", err)
+	}
+	schemas, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("list databases: %w", err)
+	}
+	var found []table
+	for _, schema := range schemas {
+		rows, err := i.conn.Query(ctx, "SELECT _jsonb->>'_id', _jsonb->>'table' FROM "+pgx.Identifier{schema, metadataTable}.Sanitize())
+		if err != nil {
+			return nil, fmt.Errorf("list collections: %w", err)
+		}
+		t := table{schema: schema}
+		_, err = pgx.ForEachRow(rows, []any{&t.collection, &t.name}, func() error {
+			if indexedFields()[t.collection] != nil && !i.done[t] {
+				found = append(found, t)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list collections: %w", err)
+		}
+	}
+	return found, nil
+}
+
+// addIndexes is quick for a new collection; one that already holds documents is
+// locked against writes for as long as its index takes to build.
+func (i *indexer) addIndexes(ctx context.Context, t table) error {
+	for _, field := range indexedFields()[t.collection] {
+		// pgx cannot pass parameters to DDL; the field is one of ours.
+		statement := fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s USING gin ((_jsonb->'%s') jsonb_path_ops)",
+			pgx.Identifier{"devstack_" + t.name + "_" + field}.Sanitize(), pgx.Identifier{t.schema, t.name}.Sanitize(), field)
+		if _, err := i.conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("index %s.%s: %w", t.collection, field, err)
+		}
+	}
+	i.done[t] = true
+	i.logger.Info("indexed collection", "database", t.schema, "collection", t.collection)
+	return nil
+}

@@ -1,0 +1,208 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/steadfast-shop/steadfast/devstack/internal/apachekafka"
+	"github.com/steadfast-shop/steadfast/devstack/internal/broker"
+	"github.com/steadfast-shop/steadfast/devstack/internal/ferretdb"
+	"github.com/steadfast-shop/steadfast/devstack/internal/ports"
+	"github.com/steadfast-shop/steadfast/devstack/internal/postgres"
+	"github.com/steadfast-shop/steadfast/devstack/internal/supervise"
+)
+
+// The names of the parts.
+const (
+	Gateway      = "gateway"
+	Order        = "order"
+	Inventory    = "inventory"
+	Notification = "notification"
+	Postgres     = "postgres"
+	FerretDB     = "ferretdb"
+	Kafka        = "kafka"
+	Inbox        = "inbox"
+)
+
+// inventoryDatabase is the PostgreSQL database of the inventory service.
+const inventoryDatabase = "inventory"
+
+// FerretDBURLSetting passes FerretDB its PostgreSQL; not an argument, for it
+// holds the password.
+const FerretDBURLSetting = "DEVSTACK_FERRETDB_POSTGRES_URL"
+
+// Options are what the command line says.
+type Options struct {
+	DataDir       string // absolute
+	CacheDir      string // for programs that are fetched
+	BinDir        string // where the services' programs are
+	Self          string // our own program, which the embedded parts run in
+	ApacheKafka   bool
+	FetchPostgres bool
+	// Run starts a child and waits for its end.
+	Run func(*exec.Cmd) error
+}
+
+// Plan is the stack, planned for one machine.
+type Plan struct {
+	options  Options
+	settings Settings
+	database *postgres.Server // nil if external
+}
+
+// NewPlan checks that the services' programs are there and prepares the plan.
+func NewPlan(options Options, settings Settings) (*Plan, error) {
+	p := &Plan{options: options, settings: settings}
+	if err := p.checkPrograms(); err != nil {
+		return nil, err
+	}
+	if settings.External(Postgres) {
+		return p, nil
+	}
+	database, err := postgres.New(postgres.Config{
+		Dir: options.DataDir, CacheDir: options.CacheDir, Port: settings.ports[postgresPort],
+		Databases: []string{inventoryDatabase, ferretdb.Database},
+		Fetch:     options.FetchPostgres, Self: options.Self, Run: options.Run,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare PostgreSQL: %w", err)
+	}
+	p.database = database
+	return p, nil
+}
+
+func (p *Plan) checkPrograms() error {
+	var missing []string
+	for _, service := range p.services() {
+		info, err := os.Stat(service.program)
+		if err != nil || info.IsDir() {
+			missing = append(missing, filepath.Base(service.program))
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("not found in %s: %s. `make run` builds them; --bin names another folder",
+			p.options.BinDir, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// CheckPorts returns an error that names every port that is taken.
+func (p *Plan) CheckPorts(ctx context.Context) error {
+	return ports.Check(ctx, p.settings.needs(p.options.ApacheKafka))
+}
+
+// Parts are the processes to run, in the order in which they are to be stopped:
+// first what takes requests, last what others keep their data in. The time for
+// stopping all of them adds up to less than ten seconds.
+func (p *Plan) Parts() []supervise.Part {
+	all := p.serviceParts()
+	if !p.settings.External(FerretDB) {
+		all = append(all, p.embedded(FerretDB, []string{Postgres}, 500*time.Millisecond,
+			ferretdb.Ready(p.mongodbURI()),
+			map[string]string{FerretDBURLSetting: p.database.URL(ferretdb.Database)}, "--port", p.port(mongodbPort)))
+	}
+	if !p.settings.External(Kafka) {
+		all = append(all, p.kafka())
+	}
+	if p.database != nil {
+		all = append(all, p.postgres())
+	}
+	if !p.settings.External(Inbox) {
+		all = append(all, p.embedded(Inbox, nil, 800*time.Millisecond,
+			answers("http://"+p.settings.address(inboxPort)+"/livez"),
+			nil, "--port", p.port(smtpPort), "--page-port", p.port(inboxPort), "--dir", p.dir(Inbox)))
+	}
+	return all
+}
+
+// embedded is a part that runs in a process of our own program.
+func (p *Plan) embedded(name string, needs []string, stopWithin time.Duration, ready func(context.Context) error,
+	values map[string]string, arguments ...string,
+) supervise.Part {
+	environment := p.settings.environment(nil, values)
+	part := p.part(name, needs, stopWithin, ready)
+	part.Command = func(ctx context.Context, _ func(string)) (*exec.Cmd, error) {
+		all := append([]string{"part", name}, arguments...)
+		cmd := exec.CommandContext(context.WithoutCancel(ctx), p.options.Self, all...) //nolint:gosec // our own program
+		cmd.Env = environment
+		return cmd, nil
+	}
+	return part
+}
+
+func (p *Plan) part(name string, needs []string, stopWithin time.Duration, ready func(context.Context) error) supervise.Part {
+	return supervise.Part{
+		Name: name, Needs: p.own(needs), Ready: ready, ReadyWithin: time.Minute,
+		StopSignal: syscall.SIGTERM, StopWithin: stopWithin, KillSignal: syscall.SIGKILL,
+		Log: p.LogFile(name),
+	}
+}
+
+// own leaves out the parts that are external: nothing of ours is to wait for.
+func (p *Plan) own(names []string) []string {
+	var own []string
+	for _, name := range names {
+		if !p.settings.External(name) {
+			own = append(own, name)
+		}
+	}
+	return own
+}
+
+func (p *Plan) kafka() supervise.Part {
+	address := p.settings.address(kafkaPort)
+	if !p.options.ApacheKafka {
+		return p.embedded(Kafka, nil, time.Second, broker.Ready(address), nil, "--port", p.port(kafkaPort), "--dir", p.dir(Kafka))
+	}
+	part := p.part(Kafka, nil, 2*time.Second, broker.Ready(address))
+	// The first start downloads.
+	part.ReadyWithin = 10 * time.Minute
+	apache := apachekafka.Broker{
+		Dir: p.dir("kafka-apache"), CacheDir: p.options.CacheDir, Run: p.options.Run,
+		Port: p.settings.ports[kafkaPort], ControllerPort: p.settings.ports[kafkaControllerPort],
+	}
+	part.Command = apache.Command
+	return part
+}
+
+func (p *Plan) postgres() supervise.Part {
+	part := p.part(Postgres, nil, 1500*time.Millisecond, p.database.Ready)
+	part.Command = p.database.Command
+	part.ReadyWithin = 10 * time.Minute // the first start may download
+	part.StopSignal = syscall.SIGINT    // "fast": clients are cut off, data is written out
+	part.KillSignal = syscall.SIGQUIT   // "immediate": it takes its children along, and recovers at the next start
+	return part
+}
+
+func (p *Plan) dir(name string) string { return filepath.Join(p.options.DataDir, name) }
+
+// LogFile is where a part's output goes.
+func (p *Plan) LogFile(name string) string {
+	return filepath.Join(p.options.DataDir, "logs", name+".log")
+}
+
+func (p *Plan) port(setting string) string { return fmt.Sprint(p.settings.ports[setting]) }
+
+func (p *Plan) mongodbURI() string {
+	return p.settings.valueOr(mongodbURI, "mongodb://"+p.settings.address(mongodbPort)+"/order")
+}
+
+func (p *Plan) postgresURL() string {
+	if url := p.settings.env[postgresURL]; url != "" {
+		return url
+	}
+	return p.database.URL(inventoryDatabase)
+}
+
+func (p *Plan) kafkaServers() string {
+	return p.settings.valueOr(kafkaServers, p.settings.address(kafkaPort))
+}
+
+var errNotReady = errors.New("not ready")
