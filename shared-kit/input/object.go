@@ -90,7 +90,7 @@ func (o *Object) Text(name string, most int) string {
 // OptionalText is Text for a field that may be missing or null; then it is "".
 func (o *Object) OptionalText(name string, most int) string {
 	if !o.Has(name) {
-		delete(o.fields, name)
+		o.Ignore(name)
 		return ""
 	}
 	return o.Text(name, most)
@@ -152,6 +152,9 @@ func (o *Object) Objects(name string, most int, read func(*Object)) {
 
 // Fault records a fault of a field.
 func (o *Object) Fault(name, message string) { o.faults.Add(o.at(name), message) }
+
+// Ignore takes the field as read, whatever it holds.
+func (o *Object) Ignore(name string) { delete(o.fields, name) }
 
 // End reports every field that was not read.
 func (o *Object) End() {

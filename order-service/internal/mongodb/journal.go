@@ -1,0 +1,73 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/steadfast-shop/steadfast/order-service/internal/order"
+)
+
+// Journal is the collection inflight. Its inserts work while RunInserts does.
+type Journal struct{ inserts *inserter }
+
+// NewJournal returns the database's journal.
+func NewJournal(d *Database) *Journal { return &Journal{inserts: newInserter(d.inflight)} }
+
+// Insert implements order.Journal.
+func (j *Journal) Insert(ctx context.Context, entry order.Entry) error {
+	return j.inserts.insert(ctx, rowOfEntry(entry))
+}
+
+// Find implements order.Journal.
+func (j *Journal) Find(ctx context.Context, number string) (order.Entry, error) {
+	ctx, span := startSpan(ctx, "find", j.collection().Name())
+	defer span.End()
+	var row entryRow
+	if err := j.collection().FindOne(ctx, bson.D{{Key: "_id", Value: number}}).Decode(&row); err != nil {
+		return order.Entry{}, translate(err)
+	}
+	return row.entry()
+}
+
+// Abandoned implements order.Journal. It holds one batch of the cursor in memory at a time.
+func (j *Journal) Abandoned(ctx context.Context, before time.Time, visit func(order.Entry) error) (err error) {
+	filter := bson.D{{Key: "receivedAt", Value: bson.D{{Key: "$lt", Value: before}}}}
+	cursor, err := j.collection().Find(ctx, filter, options.Find().SetBatchSize(500))
+	if err != nil {
+		return translate(err)
+	}
+	defer func() { err = errors.Join(err, translate(cursor.Close(context.WithoutCancel(ctx)))) }()
+	for cursor.Next(ctx) {
+		var row entryRow
+		if err := cursor.Decode(&row); err != nil {
+			return translate(err)
+		}
+		entry, err := row.entry()
+		if err != nil {
+			return err
+		}
+		if err := visit(entry); err != nil {
+			return err
+		}
+	}
+	return translate(cursor.Err())
+}
+
+// Delete implements order.Journal. It names each entry by its _id alone: the one filter that every server answers from an index.
+func (j *Journal) Delete(ctx context.Context, numbers []string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	deletes := make([]mongo.WriteModel, len(numbers))
+	for i, number := range numbers {
+		deletes[i] = mongo.NewDeleteOneModel().SetFilter(bson.D{{Key: "_id", Value: number}})
+	}
+	_, err := j.collection().BulkWrite(ctx, deletes, options.BulkWrite().SetOrdered(false))
+	return translate(err)
+}
+
+func (j *Journal) collection() *mongo.Collection { return j.inserts.collection }
