@@ -23,7 +23,7 @@ const Database = "ferretdb"
 func Run(ctx context.Context, port int, url string, logger *slog.Logger) error {
 	server, err := ferretdb.New(&ferretdb.Config{
 		Listener:      ferretdb.ListenerConfig{TCP: ports.Address(port)},
-		Logger:        logger,
+		Logger:        slog.New(errorsOnly{logger.Handler()}),
 		Handler:       "postgresql",
 		PostgreSQLURL: url,
 	})
@@ -54,3 +54,17 @@ func Ready(uri string) func(context.Context) error {
 		return nil
 	}
 }
+
+// errorsOnly leaves out FerretDB's warnings: it writes several for every client
+// that goes, because it does not know the command endSessions.
+type errorsOnly struct{ slog.Handler }
+
+func (h errorsOnly) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelError && h.Handler.Enabled(ctx, level)
+}
+
+func (h errorsOnly) WithAttrs(attributes []slog.Attr) slog.Handler {
+	return errorsOnly{h.Handler.WithAttrs(attributes)}
+}
+
+func (h errorsOnly) WithGroup(name string) slog.Handler { return errorsOnly{h.Handler.WithGroup(name)} }

@@ -14,6 +14,9 @@ import (
 	"github.com/steadfast-shop/steadfast/devstack/internal/ports"
 )
 
+// FetchRole is the part of our own program that fetches.
+const FetchRole = "fetch-postgres"
+
 const fetchWithin = 5 * time.Minute
 
 // errNoPostgres says what to install. The names are those of the packages.
@@ -65,7 +68,7 @@ func (s *Server) fetch(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	cmd := s.command(ctx, self, "part", "fetch-postgres", work)
+	cmd := s.command(ctx, self, "part", FetchRole, "--dir", work)
 	cmd.Dir, cmd.Env = work, append(os.Environ(), "HOME="+work)
 	if err := s.run(cmd); err != nil {
 		return err
@@ -125,4 +128,3 @@ func Fetch(ctx context.Context, dir string) error {
 	}
 	return nil
 }
-

@@ -2,7 +2,6 @@ package stack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,12 +18,12 @@ import (
 	"github.com/steadfast-shop/steadfast/devstack/internal/supervise"
 )
 
-// The names of the parts.
+// The names of the parts; those of the services are their programs', too.
 const (
 	Gateway      = "gateway"
-	Order        = "order"
-	Inventory    = "inventory"
-	Notification = "notification"
+	Order        = "order-service"
+	Inventory    = "inventory-service"
+	Notification = "notification-service"
 	Postgres     = "postgres"
 	FerretDB     = "ferretdb"
 	Kafka        = "kafka"
@@ -80,10 +79,10 @@ func NewPlan(options Options, settings Settings) (*Plan, error) {
 
 func (p *Plan) checkPrograms() error {
 	var missing []string
-	for _, service := range p.services() {
-		info, err := os.Stat(service.program)
+	for _, name := range []string{Gateway, Order, Inventory, Notification} {
+		info, err := os.Stat(p.program(name))
 		if err != nil || info.IsDir() {
-			missing = append(missing, filepath.Base(service.program))
+			missing = append(missing, name)
 		}
 	}
 	if len(missing) > 0 {
@@ -205,4 +204,4 @@ func (p *Plan) kafkaServers() string {
 	return p.settings.valueOr(kafkaServers, p.settings.address(kafkaPort))
 }
 
-var errNotReady = errors.New("not ready")
+func (p *Plan) program(name string) string { return filepath.Join(p.options.BinDir, name) }
