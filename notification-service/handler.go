@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/steadfast-shop/steadfast/notification-service/internal/ledger"
+	"github.com/steadfast-shop/steadfast/shared-proto/topics"
+)
+
+const (
+	// rebalanceTimeout is how long the group waits for members to give up what they have; ours need sendGrace and recordGrace.
+	rebalanceTimeout = 20 * time.Second
+	commitInterval   = 200 * time.Millisecond
+	loadTries        = 6
+)
+
+// handler works on the partitions that the group gives to this process. Each is worked on by itself, record by record, so that a partition whose mails wait holds no other up.
+type handler struct {
+	log        *slog.Logger
+	metrics    *metrics
+	links      *links
+	ledger     *ledger.Ledger
+	tracer     trace.Tracer
+	mailer     mailer
+	partitions int32
+	failed     chan error // why the connections must be made anew
+
+	// Of the session under way; Setup sets them before any claim starts.
+	notifier *notifier
+	progress *progress
+	end      context.CancelFunc
+	parts    *sync.WaitGroup
+}
+
+// Setup implements sarama.ConsumerGroupHandler.
+func (h *handler) Setup(session sarama.ConsumerGroupSession) error {
+	ctx := session.Context()
+	h.log.InfoContext(ctx, "partitions assigned", "claims", session.Claims(), "generation", session.GenerationID())
+	h.ledger.Retain(session.Claims()[topics.OrderPlaced])
+	member := newMembership(func() error { return sendHeartbeat(h.links.heartbeats, session) })
+	publisher := &publisher{producer: h.links.producer, log: h.log}
+	h.notifier = &notifier{
+		log: h.log, metrics: h.metrics, tracer: h.tracer, mailer: h.mailer, ledger: h.ledger,
+		publish: publisher.publish, confirm: member.confirm, partitions: h.partitions,
+	}
+	h.progress = newProgress(h.links.client, h.metrics.lag, h.log)
+	h.parts = &sync.WaitGroup{}
+	// They go on after the session's end, until the claims have ended too: what is finished then counts.
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	h.end = end
+	h.parts.Go(func() { member.run(running) })
+	h.parts.Go(func() { h.progress.run(running) })
+	h.parts.Go(func() { commitRegularly(running, session) })
+	return nil
+}
+
+// Cleanup implements sarama.ConsumerGroupHandler. All claims have ended; what they marked is committed before the partitions go.
+func (h *handler) Cleanup(session sarama.ConsumerGroupSession) error {
+	h.end()
+	h.parts.Wait()
+	session.Commit()
+	return nil
+}
+
+// commitRegularly commits what the claims have marked, all of them at once.
+func commitRegularly(ctx context.Context, session sarama.ConsumerGroupSession) {
+	ticker := time.NewTicker(commitInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			session.Commit()
+		}
+	}
+}
+
+// ConsumeClaim implements sarama.ConsumerGroupHandler. Its return ends the whole session.
+func (h *handler) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	ctx := session.Context()
+	err := h.work(ctx, session, claim)
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	if !errors.Is(err, errNotMember) { // else joining again is all that is needed
+		select {
+		case h.failed <- err:
+		default: // another claim has said so
+		}
+	}
+	return fmt.Errorf("partition %d of %s: %w", claim.Partition(), claim.Topic(), err)
+}
+
+// work handles the claim's records in their order.
+func (h *handler) work(ctx context.Context, session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	handle := h.notifier.releaseRetry
+	if claim.Topic() == topics.OrderPlaced {
+		handle = h.notifier.handleEvent
+	}
+	h.progress.start(claim)
+	if claim.Topic() == topics.OrderPlaced {
+		if err := h.loadLedger(ctx, claim.Partition()); err != nil {
+			return err
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case record, ok := <-claim.Messages():
+			if !ok {
+				return nil
+			}
+			if ctx.Err() != nil { // select takes either when both are there
+				return ctx.Err()
+			}
+			if err := handle(ctx, record); err != nil {
+				return err
+			}
+			session.MarkMessage(record, "")
+			h.progress.done(record)
+		}
+	}
+}
+
+func (h *handler) loadLedger(ctx context.Context, partition int32) error {
+	pause := backoff{next: 250 * time.Millisecond, longest: 4 * time.Second}
+	start := time.Now()
+	for try := 1; ; try++ {
+		err := h.ledger.Load(ctx, h.links.client, partition)
+		if err == nil {
+			h.log.InfoContext(ctx, "ledger read", "partition", partition, "duration", time.Since(start))
+			return nil
+		}
+		if ctx.Err() != nil || try == loadTries {
+			return err
+		}
+		h.log.WarnContext(ctx, "the ledger could not be read; trying again", "partition", partition, "error", err)
+		if err := pause.wait(ctx); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package mail
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
+)
+
+const dialTimeout = 5 * time.Second
+
+// connection is one SMTP session with a server, used by one delivery at a time.
+type connection struct {
+	raw    net.Conn // beneath TLS: what deadlines are set on
+	client *smtp.Client
+	sent   int         // mails begun on it
+	isCut  bool        // a delivery's context ended on it: its deadline may still be about to pass
+	expiry *time.Timer // closes it while it is idle
+}
+
+// unhurried ignores the deadlines that go-mail sets: they restart at some commands and not at others. Ours is one for the whole delivery, set on the connection beneath.
+type unhurried struct{ net.Conn }
+
+// SetDeadline implements net.Conn.
+func (unhurried) SetDeadline(time.Time) error { return nil }
+
+// connect opens a connection, encrypted and logged in as the settings ask, within ctx's time.
+func (s *Sender) connect(ctx context.Context) (*connection, error) {
+	c := &connection{}
+	release := func() bool { return true }
+	options := append(s.options(), gomail.WithDialContextFunc(func(dialing context.Context, network, address string) (net.Conn, error) {
+		dialing, cancel := context.WithTimeout(dialing, dialTimeout)
+		defer cancel()
+		raw, err := s.dial(dialing, network, address)
+		if err != nil {
+			return nil, err
+		}
+		c.raw = raw
+		release = c.bind(ctx) // go-mail watches its context only while it dials
+		return unhurried{raw}, nil
+	}))
+	dialer, err := gomail.NewClient(s.config.Host, options...)
+	if err != nil {
+		return nil, newFailure(stageConnect, fmt.Errorf("prepare the connection: %w", err))
+	}
+	c.client, err = dialer.DialToSMTPClientWithContext(ctx)
+	c.isCut = !release()
+	if err != nil {
+		if c.raw != nil { // go-mail leaves it open when EHLO, STARTTLS or AUTH fail
+			_ = c.raw.Close()
+		}
+		return nil, newFailure(stageConnect, err)
+	}
+	return c, nil
+}
+
+// options say how to encrypt and log in. With credentials the server must prove who it is; without any (a relay in the cluster, the local inbox) TLS is taken where it is
+// offered, whatever its certificate, since clear text would do as well. A loopback address needs no proof either.
+func (s *Sender) options() []gomail.Option {
+	config := s.config
+	options := []gomail.Option{gomail.WithPort(config.Port), gomail.WithTimeout(sendTimeout)}
+	isSecret := config.Username != "" && !isLoopback(config.Host)
+	if isSecret {
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory),
+			gomail.WithTLSConfig(&tls.Config{ServerName: config.Host, MinVersion: tls.VersionTLS12, RootCAs: s.roots}))
+	} else {
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSOpportunistic),
+			gomail.WithTLSConfig(&tls.Config{ServerName: config.Host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: true})) //nolint:gosec // nothing secret: see above
+	}
+	if config.Username != "" {
+		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthPlain), gomail.WithUsername(config.Username), gomail.WithPassword(config.Password.Reveal()))
+	}
+	return options
+}
+
+func isLoopback(host string) bool {
+	address := net.ParseIP(host)
+	return host == "localhost" || address != nil && address.IsLoopback()
+}
+
+// deliver sends one mail. A nil error means that the server took it. After an error, settle tells whether the connection can go on.
+func (c *connection) deliver(ctx context.Context, m message) error {
+	release := c.bind(ctx)
+	defer func() { c.isCut = c.isCut || !release() }()
+	c.sent++
+	if ok, _ := c.client.Extension("SMTPUTF8"); m.utf8 && !ok {
+		return newFailure(stageCompose, errors.New("the server does not take addresses beyond ASCII"))
+	}
+	if err := c.client.Mail(m.from); err != nil {
+		return newFailure(stageMail, err)
+	}
+	if err := c.client.Rcpt(m.to); err != nil {
+		return newFailure(stageRcpt, err)
+	}
+	writer, err := c.client.Data()
+	if err != nil {
+		return newFailure(stageData, err)
+	}
+	// After a failed write the writer is not closed: that would send the final dot, and the server would take half a mail.
+	if _, err := writer.Write(m.content); err != nil {
+		return newFailure(stageContent, err)
+	}
+	if err := writer.Close(); err != nil {
+		return newFailure(stageContent, err)
+	}
+	return nil
+}
+
+// settle makes the connection fit for the next mail after a delivery that ended with err, or says that it is not.
+func (c *connection) settle(ctx context.Context, err error) (usable bool) {
+	if c.isCut {
+		return false
+	}
+	if err == nil {
+		return true
+	}
+	var failure *Failure
+	if !errors.As(err, &failure) || failure.Kind != Deferred && failure.Kind != Refused {
+		return false
+	}
+	release := c.bind(ctx)
+	err = c.client.Reset()
+	return release() && err == nil
+}
+
+// bind gives whatever comes next on the connection ctx's deadline, and ends it when ctx ends. The returned function undoes the latter; false means that ctx has ended.
+func (c *connection) bind(ctx context.Context) (release func() bool) {
+	deadline, _ := ctx.Deadline()
+	_ = c.raw.SetDeadline(deadline) // a connection that takes no deadline is closed, and says so at its next use
+	return context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(time.Unix(1, 0)) })
+}
+
+// close says goodbye, briefly.
+func (c *connection) close(patience time.Duration) {
+	_ = c.raw.SetDeadline(time.Now().Add(patience))
+	_ = c.client.Quit() // the server may have gone first
+	_ = c.raw.Close()
+}

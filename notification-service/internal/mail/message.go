@@ -1,0 +1,137 @@
+// Package mail writes the confirmation of an order and hands it to an SMTP server.
+package mail
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	htmltemplate "html/template"
+	"math/big"
+	netmail "net/mail"
+	"strings"
+	texttemplate "text/template"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	eventsv1 "github.com/steadfast-shop/steadfast/shared-proto/events/v1"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// message is a mail as it goes over the wire.
+type message struct {
+	from, to string // for the envelope, in angle brackets
+	content  []byte // header and body
+	utf8     bool   // an address is not ASCII, so that the server must know SMTPUTF8 (RFC 6531)
+}
+
+// composer makes the mails, all from one sender.
+type composer struct {
+	from *netmail.Address
+	text *texttemplate.Template
+	html *htmltemplate.Template
+}
+
+func newComposer(from *netmail.Address) (*composer, error) {
+	text, err := texttemplate.ParseFS(templates, "templates/order_placed.txt.tmpl")
+	if err != nil {
+		return nil, fmt.Errorf("read the text template: %w", err)
+	}
+	html, err := htmltemplate.ParseFS(templates, "templates/order_placed.html.tmpl")
+	if err != nil {
+		return nil, fmt.Errorf("read the HTML template: %w", err)
+	}
+	return &composer{from: from, text: text, html: html}, nil
+}
+
+// confirmation is what the templates show.
+type confirmation struct {
+	Name, OrderNumber, Total string
+	Lines                    []confirmationLine
+}
+
+type confirmationLine struct {
+	SKUCode          string
+	Quantity         int64
+	UnitPrice, Total string
+}
+
+// compose writes the mail for an order. The same order always gets the same Message-ID, by which mail systems and people can tell a repeated mail.
+func (c *composer) compose(order *eventsv1.OrderPlaced, now time.Time) (message, error) {
+	view := confirmationOf(order)
+	var text, html bytes.Buffer
+	if err := c.text.Execute(&text, view); err != nil {
+		return message{}, fmt.Errorf("write the text: %w", err)
+	}
+	if err := c.html.Execute(&html, view); err != nil {
+		return message{}, fmt.Errorf("write the HTML: %w", err)
+	}
+	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	m.FromMailAddress(c.from)
+	if err := m.To(order.GetCustomer().GetEmail()); err != nil {
+		return message{}, fmt.Errorf("set the recipient: %w", err)
+	}
+	m.Subject(fmt.Sprintf("Your order %s is placed", order.GetOrderNumber()))
+	m.SetMessageIDWithValue(c.messageID(order.GetOrderNumber()))
+	m.SetDateWithValue(now)
+	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no out-of-office answers
+	m.SetGenHeader("X-Order-Number", order.GetOrderNumber())
+	m.SetBodyString(gomail.TypeTextPlain, text.String())
+	m.AddAlternativeString(gomail.TypeTextHTML, html.String())
+	return render(m)
+}
+
+func render(m *gomail.Msg) (message, error) {
+	from, err := m.GetSender(false)
+	if err != nil {
+		return message{}, fmt.Errorf("read the sender: %w", err)
+	}
+	to, err := m.GetRecipients()
+	if err != nil {
+		return message{}, fmt.Errorf("read the recipient: %w", err)
+	}
+	var content bytes.Buffer
+	if _, err := m.WriteTo(&content); err != nil {
+		return message{}, fmt.Errorf("write the mail: %w", err)
+	}
+	return message{from: from, to: to[0], content: content.Bytes(), utf8: !isASCII(from + to[0])}, nil
+}
+
+// messageID returns the order's Message-ID without its angle brackets.
+func (c *composer) messageID(orderNumber string) string {
+	sum := sha256.Sum256([]byte(orderNumber))
+	_, domain, _ := strings.Cut(c.from.Address, "@")
+	return hex.EncodeToString(sum[:16]) + "@" + domain
+}
+
+func confirmationOf(order *eventsv1.OrderPlaced) confirmation {
+	customer := order.GetCustomer()
+	view := confirmation{
+		Name:        strings.TrimSpace(customer.GetFirstName() + " " + customer.GetLastName()),
+		OrderNumber: order.GetOrderNumber(),
+		Lines:       make([]confirmationLine, 0, len(order.GetLines())),
+	}
+	sum := new(big.Int) // the sum of int64 products may leave int64
+	for _, line := range order.GetLines() {
+		price := big.NewInt(line.GetUnitPriceMinor())
+		total := new(big.Int).Mul(price, big.NewInt(line.GetQuantity()))
+		sum.Add(sum, total)
+		view.Lines = append(view.Lines, confirmationLine{SKUCode: line.GetSkuCode(), Quantity: line.GetQuantity(), UnitPrice: formatMinor(price), Total: formatMinor(total)})
+	}
+	view.Total = formatMinor(sum)
+	return view
+}
+
+// formatMinor shows an amount in hundredths as a decimal number: 2999 is 29.99.
+func formatMinor(amount *big.Int) string {
+	whole, rest := new(big.Int).QuoRem(amount, big.NewInt(100), new(big.Int))
+	return fmt.Sprintf("%s.%02d", whole, rest.Int64())
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > 127 })
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/IBM/sarama"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/steadfast-shop/steadfast/notification-service/internal/event"
+	"github.com/steadfast-shop/steadfast/notification-service/internal/ledger"
+	"github.com/steadfast-shop/steadfast/notification-service/internal/mail"
+	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
+	eventsv1 "github.com/steadfast-shop/steadfast/shared-proto/events/v1"
+)
+
+const (
+	// All events that are put off wait equally long, so that the retry topic's order is the order in which they are due, and none waits behind another's longer pause.
+	retryDelay = 30 * time.Second
+	// An hour of tries outlasts greylisting. What is put off longer is a dead letter, which a person can send through again.
+	retryLimit = 120
+
+	firstSMTPPause   = 500 * time.Millisecond
+	longestSMTPPause = 30 * time.Second
+
+	// What is under way when the session ends may end well: a mail that is cut off after its content went out may be mailed twice. Both together leave time for an orderly stop.
+	sendGrace   = 3 * time.Second
+	recordGrace = 2 * time.Second
+)
+
+// Reasons of dead letters, as the metric names them and the reason header begins.
+const (
+	reasonUnreadable = "unreadable"
+	reasonRefused    = "refused"
+	reasonExhausted  = "put off too often"
+)
+
+// mailer sends the mail for an order; its errors are *mail.Failure.
+type mailer interface {
+	Send(ctx context.Context, order *eventsv1.OrderPlaced) error
+	MessageID(orderNumber string) string
+}
+
+// notifier decides what happens to each record. It serves one session of the consumer group. A nil error of its methods means that the record is done with and may be
+// marked; every error means that the session must end, and that the record comes again.
+type notifier struct {
+	log        *slog.Logger
+	metrics    *metrics
+	tracer     trace.Tracer
+	mailer     mailer
+	ledger     *ledger.Ledger
+	publish    ledger.Publish
+	confirm    func(ctx context.Context) error // that this session still has its partitions
+	partitions int32                           // of order-placed
+}
+
+// handleEvent works on a record of order-placed. The ledger's partition of the same number must be loaded.
+func (n *notifier) handleEvent(ctx context.Context, record *sarama.ConsumerMessage) error {
+	ctx, span := n.tracer.Start(kafka.ExtractTrace(ctx, record.Headers), "process "+record.Topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+		attribute.String("messaging.system", "kafka"),
+		attribute.String("messaging.destination.name", record.Topic),
+		attribute.Int("messaging.destination.partition.id", int(record.Partition)),
+		attribute.Int64("messaging.kafka.offset", record.Offset)))
+	defer span.End()
+	order, err := event.Decode(record.Value)
+	if err != nil {
+		return n.deadLetter(ctx, record, reasonUnreadable, strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	partition, err := partitionOf(order.GetOrderNumber(), n.partitions)
+	if err != nil {
+		return fmt.Errorf("find the order's partition: %w", err)
+	}
+	if partition != record.Partition { // only the owner of its own partition can know whether it was mailed
+		n.log.WarnContext(ctx, "an event is on the wrong partition; sending it on", "partition", record.Partition, "offset", record.Offset, "right_partition", partition)
+		n.metrics.rerouted.Inc()
+		return n.sendOn(ctx, record, newEventRecord(record, partition))
+	}
+	return n.notify(ctx, record, order)
+}
+
+// notify mails the order, unless that was done before, however long the server is away.
+func (n *notifier) notify(ctx context.Context, record *sarama.ConsumerMessage, order *eventsv1.OrderPlaced) error {
+	pause := backoff{next: firstSMTPPause, longest: longestSMTPPause}
+	for {
+		switch n.ledger.State(record.Partition, order.GetOrderNumber()) {
+		case ledger.Recorded:
+			n.metrics.repeated.Inc()
+			n.log.InfoContext(ctx, "the order was mailed before; nothing is sent", "order_number", order.GetOrderNumber(), "partition", record.Partition, "offset", record.Offset)
+			return nil
+		case ledger.Mailed: // by this process, which then failed to write it down
+			return n.recordMailed(ctx, record, order)
+		case ledger.Unknown:
+		}
+		err := n.send(ctx, order)
+		if err == nil {
+			return n.recordMailed(ctx, record, order)
+		}
+		var failure *mail.Failure
+		if !errors.As(err, &failure) {
+			return err
+		}
+		n.metrics.smtpFailures.WithLabelValues(string(failure.Kind)).Inc()
+		switch failure.Kind {
+		case mail.Deferred:
+			return n.putOff(ctx, record, failure)
+		case mail.Refused:
+			return n.deadLetter(ctx, record, reasonRefused, failure.Error())
+		}
+		if err := n.waitForSMTP(ctx, &pause, failure); err != nil {
+			return err
+		}
+	}
+}
+
+// send mails once. An error that is no *mail.Failure means that nothing was tried.
+func (n *notifier) send(ctx context.Context, order *eventsv1.OrderPlaced) error {
+	if err := n.confirm(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := outlive(ctx, sendGrace)
+	defer cancel()
+	ctx, span := n.tracer.Start(ctx, "send mail", trace.WithSpanKind(trace.SpanKindClient))
+	defer span.End()
+	start := time.Now()
+	if err := n.mailer.Send(ctx, order); err != nil {
+		span.SetStatus(codes.Error, err.Error())
+		return err
+	}
+	n.ledger.MarkMailed(order.GetOrderNumber())
+	n.metrics.sent.Inc()
+	n.log.InfoContext(ctx, "mail sent", "order_number", order.GetOrderNumber(), "duration", time.Since(start))
+	return nil
+}
+
+// recordMailed writes the ledger. Until that is acknowledged the event is not done with.
+func (n *notifier) recordMailed(ctx context.Context, record *sarama.ConsumerMessage, order *eventsv1.OrderPlaced) error {
+	ctx, cancel := outlive(ctx, recordGrace)
+	defer cancel()
+	return n.ledger.Record(ctx, n.publish, record.Partition, order.GetOrderNumber(), n.mailer.MessageID(order.GetOrderNumber()))
+}
+
+func (n *notifier) waitForSMTP(ctx context.Context, pause *backoff, failure *mail.Failure) error {
+	level := slog.LevelWarn
+	if failure.Kind == mail.Misconfigured { // waiting does not help; somebody must look
+		level = slog.LevelError
+	}
+	n.log.Log(ctx, level, "the SMTP server takes no mail; waiting", "reason", failure.Error(), "pause", pause.next)
+	n.metrics.waiting.Inc()
+	defer n.metrics.waiting.Dec()
+	return pause.wait(ctx)
+}
+
+// putOff sends the event to the retry topic; after too many tries it becomes a dead letter.
+func (n *notifier) putOff(ctx context.Context, record *sarama.ConsumerMessage, failure *mail.Failure) error {
+	attempts := trailOf(record).attempts + 1
+	if attempts >= retryLimit {
+		return n.deadLetter(ctx, record, reasonExhausted, fmt.Sprintf("%d times, at last: %s", attempts, failure))
+	}
+	n.log.InfoContext(ctx, "the server put the mail off; it is tried again later", "partition", record.Partition, "offset", record.Offset, "attempt", attempts, "reason", failure.Error())
+	if err := n.sendOn(ctx, record, newRetryRecord(record, time.Now().Add(retryDelay), failure.Error())); err != nil {
+		return err
+	}
+	n.metrics.retried.Inc()
+	return nil
+}
+
+// releaseRetry sends a record of the retry topic back to order-placed once it is due. Mailing it is left to the owner of that partition, so that no order ever has two senders.
+func (n *notifier) releaseRetry(ctx context.Context, record *sarama.ConsumerMessage) error {
+	now := time.Now()
+	if err := waitFor(ctx, dueAt(record, now, retryDelay).Sub(now)); err != nil {
+		return err
+	}
+	return n.sendOn(ctx, record, newEventRecord(record, record.Partition))
+}
+
+// sendOn writes another record in the place of this one. One that has grown too large for its topic becomes a dead letter.
+func (n *notifier) sendOn(ctx context.Context, from *sarama.ConsumerMessage, record *sarama.ProducerMessage) error {
+	if err := n.confirm(ctx); err != nil {
+		return err
+	}
+	err := n.publish(ctx, record)
+	if isTooLarge(err) {
+		return n.deadLetter(ctx, from, reasonUnreadable, "too large to be sent on")
+	}
+	return err
+}
+
+// deadLetter lays the record aside with the reason, whole where the topic takes it; else without its value, which stays at its origin for as long as that topic keeps it.
+func (n *notifier) deadLetter(ctx context.Context, record *sarama.ConsumerMessage, kind, detail string) error {
+	if err := n.confirm(ctx); err != nil {
+		return err
+	}
+	letter := newDeadLetter(record, time.Now(), kind+": "+detail)
+	err := n.publish(ctx, letter)
+	if isTooLarge(err) {
+		letter = newDeadLetter(record, time.Now(), fmt.Sprintf("%s: %s (value of %d bytes left out)", kind, detail, len(record.Value)))
+		letter.Value = nil
+		err = n.publish(ctx, letter)
+	}
+	if err != nil {
+		return err
+	}
+	n.metrics.deadLetters.WithLabelValues(kind).Inc()
+	n.log.ErrorContext(ctx, "a record became a dead letter", "topic", record.Topic, "partition", record.Partition, "offset", record.Offset, "reason", kind, "detail", detail)
+	return nil
+}
