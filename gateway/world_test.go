@@ -52,6 +52,7 @@ func inWorld(t *testing.T, edit func(*config), test func(w *world)) {
 		if edit != nil {
 			edit(&c)
 		}
+		t.Cleanup(func() { time.Sleep(time.Minute) }) // runs last: net/http lingers on some connections
 		w := &world{t: t, registry: prometheus.NewRegistry(), log: &lockedBuffer{}, listeners: make(map[string]*memoryListener)}
 		w.order, w.inventory = &service{world: w, host: "order.test:80"}, &service{world: w, host: "inventory.test:80"}
 		w.order.start()
