@@ -84,6 +84,8 @@ func classify(f *Failure) Kind {
 		return Unavailable
 	case f.Code == 530, f.Code == 534, f.Code == 535, f.Code == 538: // the server wants another login or TLS (RFC 4954)
 		return Misconfigured
+	case f.stage == stageMail && (f.Code == 502 || f.Code == 503): // how some servers ask for a login
+		return Misconfigured
 	case f.Code == 550 && isRateLimit(f.text):
 		return Unavailable
 	case f.Code < 500:
