@@ -24,6 +24,8 @@ const (
 	lastWait = time.Second
 )
 
+var errShutDown = errors.New("the supervisor has shut down")
+
 type verb int
 
 const (
@@ -47,6 +49,7 @@ type runner struct {
 	commands chan command
 	retired  context.Context // done when the part must not start any more
 	retire   context.CancelFunc
+	gone     chan struct{} // closed when no command is taken any more
 
 	wanted  bool // the part should run
 	crashes int  // in a row
@@ -60,7 +63,7 @@ func newRunner(part Part, options Options, starter *process.Starter) *runner {
 	retired, retire := context.WithCancel(context.Background())
 	return &runner{
 		part: part, options: options, starter: starter,
-		commands: make(chan command), retired: retired, retire: retire,
+		commands: make(chan command), retired: retired, retire: retire, gone: make(chan struct{}),
 		status: Status{Name: part.Name, State: Waiting},
 	}
 }
@@ -70,6 +73,8 @@ func (r *runner) ask(ctx context.Context, c command) error {
 	c.answer = make(chan error, 1)
 	select {
 	case r.commands <- c:
+	case <-r.gone:
+		return errShutDown
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -82,6 +87,7 @@ func (r *runner) ask(ctx context.Context, c command) error {
 }
 
 func (r *runner) run(ctx context.Context) {
+	defer close(r.gone)
 	for {
 		if r.wanted {
 			r.live()
@@ -200,7 +206,9 @@ func (r *runner) afterCrash(cause error, lived time.Duration) {
 func (r *runner) giveUp(cause error) {
 	r.wanted = false
 	r.answerWaiters(cause)
-	r.report(Stopped, 0, cause.Error(), 0)
+	if r.snapshot().State != Stopped {
+		r.report(Stopped, 0, cause.Error(), 0)
+	}
 }
 
 func (r *runner) answerWaiters(err error) {
