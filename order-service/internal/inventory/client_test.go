@@ -109,8 +109,12 @@ func TestErrors(t *testing.T) {
 	} {
 		fail := status.Error(c.code, "told by the test")
 		server := &fakeInventory{
-			reserve: func(context.Context, *inventoryv1.ReserveRequest) (*inventoryv1.ReserveResponse, error) { return nil, fail },
-			release: func(context.Context, *inventoryv1.ReleaseRequest) (*inventoryv1.ReleaseResponse, error) { return nil, fail },
+			reserve: func(context.Context, *inventoryv1.ReserveRequest) (*inventoryv1.ReserveResponse, error) {
+				return nil, fail
+			},
+			release: func(context.Context, *inventoryv1.ReleaseRequest) (*inventoryv1.ReleaseResponse, error) {
+				return nil, fail
+			},
 		}
 		client := dial(t, server)
 		_, reserveErr := client.Reserve(t.Context(), "N", lines)

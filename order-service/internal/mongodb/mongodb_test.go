@@ -1,0 +1,132 @@
+package mongodb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/url"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/steadfast-shop/steadfast/order-service/internal/mongodb"
+	"github.com/steadfast-shop/steadfast/order-service/internal/order"
+	"github.com/steadfast-shop/steadfast/order-service/internal/ordertest"
+	"github.com/steadfast-shop/steadfast/order-service/internal/stacktest"
+)
+
+// suite is what the tests of this package share.
+type suite struct {
+	stack     *stacktest.Stack
+	databases atomic.Int32
+}
+
+var shared suite //nolint:gochecknoglobals // one server for all tests of the package
+
+func TestMain(m *testing.M) {
+	stack, err := stacktest.Start("ferretdb")
+	if err != nil {
+		log.Fatal(err)
+	}
+	shared.stack = stack
+	code := m.Run()
+	if err := stack.Stop(); err != nil {
+		log.Print(err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// open returns the stores of a new database, working until the test ends.
+func open(t *testing.T) (*mongodb.Database, ordertest.Stores) {
+	t.Helper()
+	uri, err := url.Parse(shared.stack.MongoDB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uri.Path = fmt.Sprintf("/order%d_%d", os.Getpid(), shared.databases.Add(1))
+	database, err := mongodb.Open(uri.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := database.KeepIndexing(t.Context(), slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	journal, decisions := mongodb.NewJournal(database), mongodb.NewDecisions(database)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- mongodb.RunInserts(ctx, journal, decisions) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-done, database.Close(context.Background())); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return database, ordertest.Stores{Journal: journal, Decisions: decisions}
+}
+
+func TestContract(t *testing.T) {
+	ordertest.RunContract(t, func(t *testing.T) ordertest.Stores {
+		_, stores := open(t)
+		return stores
+	})
+}
+
+// TestDatabaseAway takes the database away for a while: every call says so in time, and works again once it is back.
+func TestDatabaseAway(t *testing.T) {
+	database, stores := open(t)
+	entry := ordertest.EntryOf(ordertest.Buy("N", "user", ordertest.Units("A", 1)), 1)
+	if err := shared.stack.Control("stop", "ferretdb"); err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func(context.Context) error{
+		"ping":   database.Ping,
+		"insert": func(ctx context.Context) error { return stores.Journal.Insert(ctx, entry) },
+		"find":   func(ctx context.Context) error { _, err := stores.Decisions.Find(ctx, "N"); return err },
+		"list": func(ctx context.Context) error {
+			_, err := stores.Decisions.Placed(ctx, "user", order.Decision{}, 1)
+			return err
+		},
+		"delete": func(ctx context.Context) error { return stores.Journal.Delete(ctx, []string{"N"}) },
+		"sweep": func(ctx context.Context) error {
+			return stores.Journal.Abandoned(ctx, time.Now(), func(order.Entry) error { return nil })
+		},
+	} {
+		began := time.Now()
+		if err := call(t.Context()); !errors.Is(err, order.ErrUnavailable) {
+			t.Errorf("%s without a database: %v; want ErrUnavailable", name, err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s without a database took %s", name, took)
+		}
+	}
+	if err := shared.stack.Control("start", "ferretdb"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := stores.Journal.Insert(ctx, entry)
+		if err == nil || errors.Is(err, order.ErrDuplicate) {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			t.Fatalf("the database is back, but Insert says %v", err)
+		}
+	}
+}
+
+func TestOpenRefusesBadURIs(t *testing.T) {
+	for _, uri := range []string{"", "postgres://host/db", "mongodb://", "mongodb://host/?connectTimeoutMS=soon"} {
+		if _, err := mongodb.Open(uri); err == nil {
+			t.Errorf("Open(%q): no error", uri)
+		}
+	}
+}
