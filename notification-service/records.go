@@ -103,7 +103,7 @@ func newRecord(from *sarama.ConsumerMessage, topic string, partition int32, own 
 		record.Value = sarama.ByteEncoder(from.Value)
 	}
 	for _, h := range from.Headers {
-		if h != nil && !isOwnHeader(string(h.Key)) {
+		if !isOwnHeader(string(h.Key)) {
 			record.Headers = append(record.Headers, *h)
 		}
 	}

@@ -113,9 +113,12 @@ func (l *Ledger) Record(ctx context.Context, publish Publish, number int32, orde
 
 // add notes an order as recorded; l.mu is held.
 func (l *Ledger) add(number int32, key hash) {
-	if p := l.partitions[number]; p != nil {
-		p.orders[key] = struct{}{}
+	p := l.partitions[number]
+	if p == nil { // written after the partition was lost; should it come back, it is read from its start
+		p = &partition{orders: make(map[hash]struct{})}
+		l.partitions[number] = p
 	}
+	p.orders[key] = struct{}{}
 	delete(l.unrecorded, key)
 }
 

@@ -1,0 +1,409 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	netmail "net/mail"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.opentelemetry.io/otel/trace/noop"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/steadfast-shop/steadfast/notification-service/internal/ledger"
+	"github.com/steadfast-shop/steadfast/notification-service/internal/mail"
+	"github.com/steadfast-shop/steadfast/notification-service/internal/mailtest"
+	eventsv1 "github.com/steadfast-shop/steadfast/shared-proto/events/v1"
+	"github.com/steadfast-shop/steadfast/shared-proto/topics"
+)
+
+// bench is a notifier with a real mail.Sender, an SMTP server that misbehaves as told, and a Kafka that is a list of records.
+type bench struct {
+	*notifier
+	server    *mailtest.Server
+	published []*sarama.ProducerMessage
+	failures  []error // of the next writes
+}
+
+// inBubble runs a test in fake time.
+func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{server: &mailtest.Server{}}
+		sender, err := mail.NewSender(mail.Config{Host: "127.0.0.1", Port: 25, From: &netmail.Address{Address: "orders@shop.example"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sender.DialWith(b.server.Dial)
+		t.Cleanup(func() { _ = sender.Close(context.Background()) })
+		b.notifier = &notifier{
+			log:        slog.New(slog.DiscardHandler),
+			metrics:    newMetrics(prometheus.NewRegistry()),
+			tracer:     noop.NewTracerProvider().Tracer(""),
+			mailer:     sender,
+			ledger:     ledger.New(slog.New(slog.DiscardHandler), func() {}),
+			publish:    b.write,
+			confirm:    func(context.Context) error { return nil },
+			partitions: 1,
+		}
+		test(t, b)
+	})
+}
+
+func (b *bench) write(_ context.Context, record *sarama.ProducerMessage) error {
+	if len(b.failures) > 0 {
+		err := b.failures[0]
+		b.failures = b.failures[1:]
+		if err != nil {
+			return err
+		}
+	}
+	b.published = append(b.published, record)
+	return nil
+}
+
+// handled fails the test where handling the record does not end well.
+func (b *bench) handled(t *testing.T, record *sarama.ConsumerMessage) {
+	t.Helper()
+	if err := b.handleEvent(t.Context(), record); err != nil {
+		t.Fatalf("offset %d: got %v, want it handled", record.Offset, err)
+	}
+}
+
+func (b *bench) wantMails(t *testing.T, want int) []mailtest.Mail {
+	t.Helper()
+	mails := b.server.Mails()
+	if len(mails) != want {
+		t.Fatalf("got %d mails, want %d", len(mails), want)
+	}
+	return mails
+}
+
+// wantPublished returns what was written to a topic.
+func (b *bench) wantPublished(t *testing.T, topic string, want int) []*sarama.ProducerMessage {
+	t.Helper()
+	var records []*sarama.ProducerMessage
+	for _, record := range b.published {
+		if record.Topic == topic {
+			records = append(records, record)
+		}
+	}
+	if len(records) != want {
+		t.Fatalf("got %d records on %s, want %d", len(records), topic, want)
+	}
+	return records
+}
+
+func orderValue(t testing.TB, number string) []byte {
+	t.Helper()
+	value, err := protojson.Marshal(&eventsv1.OrderPlaced{
+		OrderNumber: number,
+		Customer:    &eventsv1.Customer{UserId: "user123", Email: number + "@example.com", FirstName: "John", LastName: "Doe"},
+		Lines:       []*eventsv1.OrderLine{{SkuCode: "SKU001", Quantity: 2, UnitPriceMinor: 2999}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+func eventRecord(t testing.TB, number string, offset int64) *sarama.ConsumerMessage {
+	t.Helper()
+	return &sarama.ConsumerMessage{
+		Topic: topics.OrderPlaced, Offset: offset, Key: []byte(number), Value: orderValue(t, number),
+		Headers: []*sarama.RecordHeader{{Key: []byte("ce_type"), Value: []byte("shop.steadfast.events.v1.OrderPlaced")}},
+	}
+}
+
+// consumed is a written record as its topic's consumer gets it.
+func consumed(record *sarama.ProducerMessage, offset int64) *sarama.ConsumerMessage {
+	message := &sarama.ConsumerMessage{Topic: record.Topic, Partition: record.Partition, Offset: offset}
+	if record.Key != nil {
+		message.Key, _ = record.Key.Encode()
+	}
+	if record.Value != nil {
+		message.Value, _ = record.Value.Encode()
+	}
+	for _, h := range record.Headers {
+		message.Headers = append(message.Headers, &h)
+	}
+	return message
+}
+
+func headerOf(record *sarama.ProducerMessage, name string) string {
+	i := slices.IndexFunc(record.Headers, func(h sarama.RecordHeader) bool { return string(h.Key) == name })
+	if i < 0 {
+		return ""
+	}
+	return string(record.Headers[i].Value)
+}
+
+func TestTenMinutesWithoutSMTP(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.server.SetAway(true)
+		outage := time.AfterFunc(10*time.Minute, func() { b.server.SetAway(false) })
+		defer outage.Stop()
+		lookIn := time.AfterFunc(5*time.Minute, func() {
+			if got := testutil.ToFloat64(b.metrics.waiting); got != 1 {
+				t.Errorf("got %v partitions waiting, want 1", got)
+			}
+		})
+		defer lookIn.Stop()
+		start := time.Now()
+		for i := range 3 {
+			b.handled(t, eventRecord(t, fmt.Sprint("ORD-", i), int64(i)))
+		}
+		if took := time.Since(start); took < 10*time.Minute || took > 10*time.Minute+40*time.Second {
+			t.Errorf("took %s, want ten minutes and at most one pause", took)
+		}
+		b.wantMails(t, 3)
+		b.wantPublished(t, topics.NotificationLedger, 3)
+		b.wantPublished(t, topics.OrderPlacedRetry, 0)
+		b.wantPublished(t, topics.OrderPlacedDLQ, 0)
+		if got := testutil.ToFloat64(b.metrics.waiting); got != 0 {
+			t.Errorf("got %v partitions waiting, want 0", got)
+		}
+	})
+}
+
+func TestTenMinutesOfEachTroubleOfTheServer(t *testing.T) {
+	troubles := map[string]string{
+		mailtest.Greeting: "554 no service", mailtest.EHLO: mailtest.Hang, mailtest.MAIL: "421 closing", mailtest.RCPT: mailtest.Drop,
+		mailtest.DATA: mailtest.Hang, mailtest.Content: "421 closing",
+	}
+	for stage, answer := range troubles {
+		t.Run(stage+" "+answer, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bench) {
+				b.server.Always(stage, answer)
+				end := time.AfterFunc(10*time.Minute, func() { b.server.Always(stage, "") })
+				defer end.Stop()
+				b.handled(t, eventRecord(t, "ORD-1", 0))
+				b.handled(t, eventRecord(t, "ORD-1", 1))
+				b.wantMails(t, 1)
+				b.wantPublished(t, topics.NotificationLedger, 1)
+				b.wantPublished(t, topics.OrderPlacedRetry, 0)
+				b.wantPublished(t, topics.OrderPlacedDLQ, 0)
+			})
+		})
+	}
+}
+
+// The one repetition that the design names: the server has the mail, and its answer was lost.
+func TestLostAnswerRepeatsTheMailWithItsMessageID(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.server.Answer(mailtest.Content, mailtest.Drop)
+		b.handled(t, eventRecord(t, "ORD-1", 0))
+		mails := b.wantMails(t, 2)
+		if first, second := mails[0].Header(t, "Message-Id"), mails[1].Header(t, "Message-Id"); first != second || first == "" {
+			t.Errorf("got Message-IDs %q and %q, want the same", first, second)
+		}
+	})
+}
+
+func TestRepeatedEventsMailOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		for offset := range 5 {
+			b.handled(t, eventRecord(t, "ORD-1", int64(offset)))
+		}
+		b.wantMails(t, 1)
+		b.wantPublished(t, topics.NotificationLedger, 1)
+		if got := testutil.ToFloat64(b.metrics.repeated); got != 4 {
+			t.Errorf("got %v repeated, want 4", got)
+		}
+	})
+}
+
+func TestLedgerAwayAfterTheMail(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.failures = []error{errors.New("away"), errors.New("away")}
+		for range 2 {
+			if err := b.handleEvent(t.Context(), eventRecord(t, "ORD-1", 0)); err == nil {
+				t.Fatal("got the event handled, want an error")
+			}
+		}
+		b.handled(t, eventRecord(t, "ORD-1", 0)) // it comes again
+		b.wantMails(t, 1)
+		b.wantPublished(t, topics.NotificationLedger, 1)
+	})
+}
+
+func TestRefusedMailBecomesADeadLetter(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.server.Always(mailtest.Rcpt("ORD-1@example.com"), "550 5.1.1 <ORD-1@example.com> unknown")
+		b.handled(t, eventRecord(t, "ORD-1", 7))
+		b.handled(t, eventRecord(t, "ORD-2", 8))
+		b.wantMails(t, 1)
+		letter := b.wantPublished(t, topics.OrderPlacedDLQ, 1)[0]
+		for name, want := range map[string]string{
+			headerDLQReason: "refused: refused at RCPT: 550 5.1.1 [address] unknown", headerDLQTime: formatTime(time.Now()), headerDLQTopic: topics.OrderPlaced,
+			headerDLQPartition: "0", headerDLQOffset: "7", "ce_type": "shop.steadfast.events.v1.OrderPlaced",
+		} {
+			if got := headerOf(letter, name); got != want {
+				t.Errorf("%s: got %q, want %q", name, got, want)
+			}
+		}
+		message := consumed(letter, 0)
+		if string(message.Key) != "ORD-1" || string(message.Value) != string(orderValue(t, "ORD-1")) {
+			t.Errorf("got key %q and value %q, want them as they were", message.Key, message.Value)
+		}
+	})
+}
+
+func TestUnreadableRecordsBecomeDeadLetters(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		poison := []*sarama.ConsumerMessage{
+			{Topic: topics.OrderPlaced, Offset: 0, Value: []byte("not an event")},
+			{Topic: topics.OrderPlaced, Offset: 1, Key: []byte("k")},
+			{Topic: topics.OrderPlaced, Offset: 2, Value: []byte("{}"), Headers: []*sarama.RecordHeader{{}}},
+		}
+		for _, record := range poison {
+			b.handled(t, record)
+		}
+		b.handled(t, eventRecord(t, "ORD-1", 3))
+		b.wantMails(t, 1)
+		for i, letter := range b.wantPublished(t, topics.OrderPlacedDLQ, 3) {
+			if got := consumed(letter, 0); string(got.Value) != string(poison[i].Value) || (got.Value == nil) != (poison[i].Value == nil) {
+				t.Errorf("got value %q, want %q", got.Value, poison[i].Value)
+			}
+			if reason := headerOf(letter, headerDLQReason); !strings.HasPrefix(reason, "unreadable: ") {
+				t.Errorf("got reason %q, want it unreadable", reason)
+			}
+		}
+	})
+}
+
+func TestDeadLetterTooLargeLosesItsValueOnly(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.failures = []error{sarama.ErrMessageSizeTooLarge}
+		b.handled(t, &sarama.ConsumerMessage{Topic: topics.OrderPlaced, Key: []byte("k"), Value: make([]byte, 100)})
+		letter := b.wantPublished(t, topics.OrderPlacedDLQ, 1)[0]
+		if got := headerOf(letter, headerDLQReason); letter.Value != nil || !strings.Contains(got, "value of 100 bytes left out") {
+			t.Errorf("got value %v and reason %q", letter.Value, got)
+		}
+	})
+}
+
+func TestDeferredMailIsTriedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.server.Answer(mailtest.RCPT, "450 greylisted", "450 greylisted")
+		record := eventRecord(t, "ORD-1", 7)
+		for attempt := 1; attempt <= 2; attempt++ {
+			b.handled(t, record)
+			b.wantMails(t, 0)
+			put := b.wantPublished(t, topics.OrderPlacedRetry, attempt)[attempt-1]
+			if got := headerOf(put, headerRetryAttempt); got != fmt.Sprint(attempt) {
+				t.Errorf("got attempt %s, want %d", got, attempt)
+			}
+			start := time.Now()
+			if err := b.releaseRetry(t.Context(), consumed(put, 0)); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start); took != retryDelay {
+				t.Errorf("released after %s, want %s", took, retryDelay)
+			}
+			released := b.wantPublished(t, topics.OrderPlaced, attempt)[attempt-1]
+			record = consumed(released, int64(10+attempt))
+			if origin := trailOf(record); origin.offset != "7" || origin.topic != topics.OrderPlaced {
+				t.Errorf("got origin %+v, want offset 7 of %s", origin, topics.OrderPlaced)
+			}
+		}
+		b.handled(t, record)
+		b.wantMails(t, 1)
+	})
+}
+
+func TestMailDeferredTooOftenBecomesADeadLetter(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.server.Always(mailtest.RCPT, "452 mailbox full")
+		record := eventRecord(t, "ORD-1", 7)
+		for tries := 1; ; tries++ {
+			b.handled(t, record)
+			if tries == retryLimit {
+				break
+			}
+			put := b.wantPublished(t, topics.OrderPlacedRetry, tries)[tries-1]
+			if err := b.releaseRetry(t.Context(), consumed(put, 0)); err != nil {
+				t.Fatal(err)
+			}
+			record = consumed(b.published[len(b.published)-1], int64(7+tries))
+		}
+		letter := b.wantPublished(t, topics.OrderPlacedDLQ, 1)[0]
+		if got := headerOf(letter, headerDLQOffset); got != "7" {
+			t.Errorf("got offset %s, want that of the original, 7", got)
+		}
+		if got := headerOf(letter, headerRetryAttempt); got != "" {
+			t.Errorf("got %s tries in the dead letter, want none: sent through again, it starts anew", got)
+		}
+	})
+}
+
+func TestEventOnTheWrongPartitionIsSentOn(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.partitions = 6
+		right, err := partitionOf("ORD-1", 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		record := eventRecord(t, "ORD-1", 7)
+		record.Partition = (right + 1) % 6
+		b.handled(t, record)
+		b.wantMails(t, 0)
+		sent := b.wantPublished(t, topics.OrderPlaced, 1)[0]
+		if sent.Partition != right {
+			t.Errorf("got partition %d, want %d", sent.Partition, right)
+		}
+		b.handled(t, consumed(sent, 9))
+		b.wantMails(t, 1)
+	})
+}
+
+func TestNothingIsDoneWithoutMembership(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.confirm = func(context.Context) error { return errNotMember }
+		for _, record := range []*sarama.ConsumerMessage{eventRecord(t, "ORD-1", 0), {Topic: topics.OrderPlaced, Value: []byte("poison")}} {
+			if err := b.handleEvent(t.Context(), record); !errors.Is(err, errNotMember) {
+				t.Errorf("got %v, want %v", err, errNotMember)
+			}
+		}
+		if err := b.releaseRetry(t.Context(), eventRecord(t, "ORD-1", 0)); !errors.Is(err, errNotMember) {
+			t.Errorf("got %v, want %v", err, errNotMember)
+		}
+		b.wantMails(t, 0)
+		if len(b.published) != 0 {
+			t.Errorf("got %d records written, want none", len(b.published))
+		}
+	})
+}
+
+func TestEndOfTheSession(t *testing.T) {
+	t.Run("while waiting for the server", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, b *bench) {
+			b.server.SetAway(true)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			start := time.Now()
+			if err := b.handleEvent(ctx, eventRecord(t, "ORD-1", 0)); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
+				t.Errorf("got %v after %s, want it to end with the session", err, time.Since(start))
+			}
+		})
+	})
+	t.Run("while the server hangs", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, b *bench) {
+			b.server.Always(mailtest.DATA, mailtest.Hang)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			start := time.Now()
+			if err := b.handleEvent(ctx, eventRecord(t, "ORD-1", 0)); err == nil || time.Since(start) != time.Second+sendGrace {
+				t.Errorf("got %v after %s, want it to end with the session and its grace", err, time.Since(start))
+			}
+		})
+	})
+}
