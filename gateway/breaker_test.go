@@ -209,7 +209,7 @@ func TestLateOutcomesAreIgnored(t *testing.T) {
 	late.settle(outcomeFailure)
 	late.settle(outcomeFailure)
 	equal(t, "half-open", b.level(), 1)
-	var trials []*permit
+	trials := make([]*permit, 0, 3)
 	for range 3 {
 		trial, passes := b.acquire()
 		if !passes || !trial.trial {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"math"
@@ -97,12 +96,12 @@ func (c *call) try(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// fall answers in the upstream's place. It is the ReverseProxy's error handler.
-func (c *call) fall(w http.ResponseWriter, r *http.Request, err error) {
+// fallBack answers in the upstream's place. It is the ReverseProxy's error handler.
+func (c *call) fallBack(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.As(err, &c.failure) {
 		c.failure = failedDeadline
 	}
-	if errors.Is(r.Context().Err(), context.Canceled) {
+	if hasLeft(r) {
 		c.failure = failedClientGone
 		c.upstream.metrics.clientsGone.WithLabelValues(c.upstream.name).Inc()
 		w.WriteHeader(statusClientGone)

@@ -47,8 +47,8 @@ func newGateway(c config, dial dialFunc, logger *slog.Logger, registry prometheu
 		buffers:   &bufferPool{},
 		proxyLog:  slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
-	for _, upstream := range c.Upstreams {
-		g.upstreams[upstream.Name] = newUpstream(upstream, c.Deadline, dial, g.metrics, logger)
+	for _, u := range c.Upstreams {
+		g.upstreams[u.Name] = newUpstream(u, c.Deadline, dial, g.metrics, logger)
 	}
 	methods := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 	for _, route := range c.Routes {
@@ -118,7 +118,7 @@ func (g *gateway) proxy(c *gin.Context, call *call) {
 	writer := &answerWriter{ResponseWriter: c.Writer, call: call, requestID: c.Request.Header.Get(httpserver.HeaderRequestID)}
 	if !u.bulkhead.TryAcquirePermit() {
 		g.metrics.rejections.WithLabelValues(u.name, policyBulkhead).Inc()
-		call.fall(writer, c.Request, failedBulkheadFull)
+		call.fallBack(writer, c.Request, failedBulkheadFull)
 		return
 	}
 	defer u.bulkhead.ReleasePermit()
@@ -129,7 +129,7 @@ func (g *gateway) proxy(c *gin.Context, call *call) {
 	proxy := httputil.ReverseProxy{
 		Rewrite:       call.rewrite,
 		Transport:     call,
-		ErrorHandler:  call.fall,
+		ErrorHandler:  call.fallBack,
 		FlushInterval: -1, // at once: what streams shall not wait here
 		BufferPool:    g.buffers,
 		ErrorLog:      g.proxyLog,

@@ -30,16 +30,16 @@ func run(ctx context.Context) error {
 	}
 	defer p.Stop()
 
-	gateway := newGateway(cfg, (&net.Dialer{Timeout: dialTimeout}).DialContext, p.Log, p.Metrics)
-	p.OnStop("connections to the upstreams", gateway.close)
-	p.Health.Register(gateway.engine)
+	gw := newGateway(cfg, (&net.Dialer{Timeout: dialTimeout}).DialContext, p.Log, p.Metrics)
+	p.OnStop("connections to the upstreams", gw.close)
+	p.Health.Register(gw.engine)
 
 	admin := gin.New()
 	p.RegisterAdmin(admin)
 	if err := p.ServeHTTP(ctx, "admin server", cfg.AdminPort, httpserver.New(admin, cfg.Deadline, p.Log)); err != nil {
 		return err
 	}
-	if err := p.ServeHTTP(ctx, "public server", cfg.Port, httpserver.New(gateway, cfg.Deadline, p.Log)); err != nil {
+	if err := p.ServeHTTP(ctx, "public server", cfg.Port, httpserver.New(gw, cfg.Deadline, p.Log)); err != nil {
 		return err
 	}
 	return p.Wait(ctx)

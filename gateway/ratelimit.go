@@ -15,6 +15,7 @@ const mostClients = 65_536
 type rateLimit struct {
 	burst  uint
 	period time.Duration
+	most   int // clients in a generation
 
 	mu       sync.Mutex
 	turned   time.Time
@@ -28,8 +29,9 @@ func newRateLimit(perSecond float64, burst int) *rateLimit {
 		return nil
 	}
 	return &rateLimit{
-		burst:   uint(burst), //nolint:gosec // G115: the settings bound it
+		burst:   uint(burst),
 		period:  time.Duration(float64(burst) / perSecond * float64(time.Second)),
+		most:    mostClients,
 		turned:  time.Now(),
 		current: make(map[netip.Prefix]ratelimiter.RateLimiter[any]),
 	}
@@ -47,7 +49,7 @@ func (l *rateLimit) limiterOf(client netip.Addr) ratelimiter.RateLimiter[any] {
 	key := clientKey(client)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.turned) >= l.period || len(l.current) >= mostClients {
+	if time.Since(l.turned) >= l.period || len(l.current) >= l.most {
 		l.previous, l.current, l.turned = l.current, make(map[netip.Prefix]ratelimiter.RateLimiter[any]), time.Now()
 	}
 	limiter, known := l.current[key]

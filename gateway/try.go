@@ -20,8 +20,8 @@ const smallAnswer = 64 << 10
 type try struct {
 	upstream *upstream
 	permit   *permit
-	// client is the request's own context. It ends with context.Canceled when the client goes away, and otherwise at the request's deadline.
-	client   context.Context
+	// request is the client's. Its context ends with context.Canceled when the client goes away, and otherwise at the request's deadline.
+	request  *http.Request
 	cancel   context.CancelCauseFunc
 	timer    *time.Timer
 	unfollow func() bool
@@ -44,7 +44,7 @@ func (u *upstream) try(r *http.Request) (*http.Response, error) {
 	}
 	// The exchange follows its client by hand: a trial of the half-open breaker runs to its end even when its client goes, because the breaker waits for what it finds.
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	t := &try{upstream: u, permit: permit, client: r.Context(), cancel: cancel, started: time.Now()}
+	t := &try{upstream: u, permit: permit, request: r, cancel: cancel, started: time.Now()}
 	t.timer = time.AfterFunc(limit, func() { cancel(failedTimeout) })
 	t.unfollow = func() bool { return true }
 	if !permit.trial {
@@ -61,7 +61,8 @@ func (u *upstream) try(r *http.Request) (*http.Response, error) {
 
 // follow ends the exchange when its client's request ends.
 func (t *try) follow() {
-	t.unfollow = context.AfterFunc(t.client, func() { t.cancel(context.Cause(t.client)) })
+	client := t.request.Context()
+	t.unfollow = context.AfterFunc(client, func() { t.cancel(context.Cause(client)) })
 }
 
 // receive takes the answer: refused where the status asks for another try, whole where it is small, else as a stream.
@@ -102,11 +103,11 @@ func (t *try) receive(ctx context.Context, answer *http.Response) (*http.Respons
 func (t *try) fail(ctx context.Context, kind failure, err error) failure {
 	if ctx.Err() != nil && kind != failedUnavailable {
 		kind = failedTimeout
-		if !t.permit.trial && errors.Is(t.client.Err(), context.Canceled) {
+		if !t.permit.trial && hasLeft(t.request) {
 			kind = failedClientGone
 		}
 	}
-	t.upstream.log.DebugContext(t.client, "try failed", "upstream", t.upstream.name, "failure", string(kind), "error", err)
+	t.upstream.log.DebugContext(ctx, "try failed", "upstream", t.upstream.name, "failure", string(kind), "error", err)
 	t.end()
 	t.observe(string(kind))
 	if kind == failedClientGone {
@@ -138,6 +139,9 @@ func (t *try) end() {
 	t.cancel(nil)
 }
 
+// hasLeft tells whether the client went away, as opposed to its request's time being over.
+func hasLeft(r *http.Request) bool { return errors.Is(r.Context().Err(), context.Canceled) }
+
 func isUnavailable(status int) bool {
 	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
 }
@@ -152,13 +156,13 @@ type stream struct {
 
 // Read implements io.Reader.
 func (s *stream) Read(p []byte) (int, error) {
-	overdue := s.try.client.Err() != nil // before the upstream was even asked: a slow client used the time up, or it went away
+	overdue := s.try.request.Context().Err() != nil // before the upstream was even asked: a slow client used the time up, or it went away
 	n, err := s.body.Read(p)
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
 		s.try.permit.settle(outcomeSuccess)
-	case !overdue && !errors.Is(s.try.client.Err(), context.Canceled):
+	case !overdue && !hasLeft(s.try.request):
 		s.try.upstream.metrics.cutOff.WithLabelValues(s.try.upstream.name).Inc()
 		s.try.permit.settle(outcomeFailure)
 	}

@@ -38,7 +38,7 @@ type upstream struct {
 func newUpstream(c upstreamConfig, deadline time.Duration, dial dialFunc, m *metrics, log *slog.Logger) *upstream {
 	transport := &http.Transport{
 		DialContext:            dial,
-		MaxIdleConnsPerHost:    int(c.Policies.Bulkhead), //nolint:gosec // G115: the settings bound it
+		MaxIdleConnsPerHost:    int(c.Policies.Bulkhead),
 		IdleConnTimeout:        90 * time.Second,         // less than the services' own, so that no request meets a connection that is being closed
 		DisableCompression:     true,                     // answers pass as they are
 		MaxResponseHeaderBytes: 256 << 10,
