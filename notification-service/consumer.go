@@ -146,9 +146,11 @@ func (c *consumer) consume(ctx context.Context) (err error) {
 
 // joinGroup takes part in the group, session after session: each rebalance ends one.
 func (c *consumer) joinGroup(ctx context.Context, group sarama.ConsumerGroup, h *handler) error {
-	pause := backoff{next: 500 * time.Millisecond, longest: 5 * time.Second}
+	const firstPause, longestPause = 250 * time.Millisecond, 5 * time.Second
+	pause := backoff{next: firstPause, longest: longestPause}
 	failures := 0
 	for ctx.Err() == nil {
+		started := time.Now()
 		err := group.Consume(ctx, []string{topics.OrderPlaced, topics.OrderPlacedRetry}, h)
 		select {
 		case failure := <-h.failed:
@@ -156,13 +158,19 @@ func (c *consumer) joinGroup(ctx context.Context, group sarama.ConsumerGroup, h 
 		default:
 		}
 		if err == nil {
-			failures, pause.next = 0, 500*time.Millisecond
-			continue
+			failures = 0
+		} else {
+			c.log.WarnContext(ctx, "a session with the consumer group failed", "error", err)
+			failures++
 		}
-		if failures++; failures == joinFailures || errors.Is(err, sarama.ErrClosedConsumerGroup) {
+		if failures == joinFailures || errors.Is(err, sarama.ErrClosedConsumerGroup) {
 			return fmt.Errorf("join the consumer group: %w", err)
 		}
-		c.log.WarnContext(ctx, "joining the consumer group failed; trying again", "error", err)
+		if err == nil && time.Since(started) > longestPause {
+			pause.next = firstPause
+			continue
+		}
+		// Sessions that fail or end soon after they began must not chase each other.
 		if err := pause.wait(ctx); err != nil {
 			return err
 		}
