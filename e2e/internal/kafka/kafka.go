@@ -1,0 +1,133 @@
+// Package kafka reads and writes the topics as a stranger would: any record, to any partition.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/IBM/sarama"
+)
+
+// Client is connected to one broker. It is safe for concurrent use.
+type Client struct {
+	client   sarama.Client
+	producer sarama.SyncProducer
+}
+
+// Dial connects to the broker at host:port.
+func Dial(address string) (*Client, error) {
+	config := sarama.NewConfig()
+	config.Version = sarama.MaxVersion
+	config.ClientID = "e2e"
+	config.Producer.RequiredAcks = sarama.WaitForAll
+	config.Producer.Return.Successes = true
+	config.Producer.Partitioner = sarama.NewManualPartitioner
+	client, err := sarama.NewClient([]string{address}, config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Kafka: %w", err)
+	}
+	producer, err := sarama.NewSyncProducerFromClient(client)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the producer: %w", err), client.Close())
+	}
+	return &Client{client, producer}, nil
+}
+
+// Close ends the connection.
+func (c *Client) Close() error { return errors.Join(c.producer.Close(), c.client.Close()) }
+
+// Record is a record with its place.
+type Record struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Key       []byte
+	Value     []byte // nil: the record has none
+	Headers   []sarama.RecordHeader
+}
+
+// Header returns the value of the record's header, or "".
+func (r Record) Header(name string) string {
+	for _, header := range r.Headers {
+		if string(header.Key) == name {
+			return string(header.Value)
+		}
+	}
+	return ""
+}
+
+// Write writes the record to its topic and partition, and returns it with its offset.
+func (c *Client) Write(record Record) (Record, error) {
+	message := &sarama.ProducerMessage{Topic: record.Topic, Partition: record.Partition, Headers: record.Headers}
+	if record.Key != nil {
+		message.Key = sarama.ByteEncoder(record.Key)
+	}
+	if record.Value != nil {
+		message.Value = sarama.ByteEncoder(record.Value)
+	}
+	partition, offset, err := c.producer.SendMessage(message)
+	if err != nil {
+		return Record{}, fmt.Errorf("write a record: %w", err)
+	}
+	record.Partition, record.Offset = partition, offset
+	return record, nil
+}
+
+// Find returns the topic's records with the key, of all that are there now.
+func (c *Client) Find(ctx context.Context, topic, key string) ([]Record, error) {
+	partitions, err := c.client.Partitions(topic)
+	if err != nil {
+		return nil, fmt.Errorf("list the partitions of %s: %w", topic, err)
+	}
+	consumer, err := sarama.NewConsumerFromClient(c.client)
+	if err != nil {
+		return nil, fmt.Errorf("open a consumer: %w", err)
+	}
+	defer consumer.Close() //nolint:errcheck // only read
+	var found []Record
+	for _, partition := range partitions {
+		records, err := c.readPartition(ctx, consumer, topic, partition)
+		if err != nil {
+			return nil, fmt.Errorf("read %s/%d: %w", topic, partition, err)
+		}
+		for _, record := range records {
+			if string(record.Key) == key {
+				found = append(found, record)
+			}
+		}
+	}
+	return found, nil
+}
+
+func (c *Client) readPartition(ctx context.Context, consumer sarama.Consumer, topic string, partition int32) ([]Record, error) {
+	end, err := c.client.GetOffset(topic, partition, sarama.OffsetNewest)
+	if err != nil {
+		return nil, fmt.Errorf("find the end: %w", err)
+	}
+	start, err := c.client.GetOffset(topic, partition, sarama.OffsetOldest)
+	if err != nil || start >= end {
+		return nil, err
+	}
+	messages, err := consumer.ConsumePartition(topic, partition, start)
+	if err != nil {
+		return nil, fmt.Errorf("consume: %w", err)
+	}
+	defer messages.AsyncClose()
+	var records []Record
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case message := <-messages.Messages():
+			record := Record{Topic: topic, Partition: partition, Offset: message.Offset, Key: message.Key, Value: message.Value}
+			for _, header := range message.Headers {
+				record.Headers = append(record.Headers, *header)
+			}
+			records = append(records, record)
+			if message.Offset >= end-1 {
+				return records, nil
+			}
+		}
+	}
+}

@@ -1,0 +1,43 @@
+// Package system builds, starts, stops and breaks a whole Steadfast: the real processes, run by devstack.
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+)
+
+// The parts of the stack, by devstack's names. Those of the services are their programs', too.
+const (
+	Gateway      = "gateway"
+	Order        = "order-service"
+	Inventory    = "inventory-service"
+	Notification = "notification-service"
+	Postgres     = "postgres"
+	FerretDB     = "ferretdb"
+	Kafka        = "kafka"
+	Inbox        = "inbox"
+)
+
+const devstack = "devstack"
+
+// Services lists the four services.
+func Services() []string { return []string{Gateway, Order, Inventory, Notification} }
+
+// Build builds devstack and the services of the repository into dir. With race, the services watch themselves for data races; devstack does not, for the database in it
+// would become too slow.
+func Build(ctx context.Context, repository, dir string, race bool) error {
+	for _, name := range append(Services(), devstack) {
+		arguments := []string{"build", "-C", filepath.Join(repository, name), "-o", filepath.Join(dir, name)}
+		if race && name != devstack {
+			arguments = append(arguments, "-race")
+		}
+		command := exec.CommandContext(ctx, "go", append(arguments, ".")...) //nolint:gosec // our own folders
+		if output, err := command.CombinedOutput(); err != nil {
+			return errors.Join(fmt.Errorf("build %s: %w", name, err), errors.New(string(output)))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/steadfast-shop/steadfast/e2e/internal/poll"
+)
+
+const readyWithin = 30 * time.Second
+
+// Service is one service that runs beside a stack, or alone.
+type Service struct {
+	// URL is where health and metrics are; the API, too, except for the gateway.
+	URL string
+	// API is where the API is; for the notification service, which has none, it is URL.
+	API string
+	// GRPC is the address of inventory-service's gRPC server.
+	GRPC string
+
+	command *exec.Cmd
+	log     string
+	ended   chan struct{}
+}
+
+// portSettings are the settings for a service's ports: that of the API first, that of health and metrics last.
+func portSettings(name string) []string {
+	switch name {
+	case Gateway:
+		return []string{"GATEWAY_PORT", "GATEWAY_ADMIN_PORT"}
+	case Inventory:
+		return []string{"INVENTORY_GRPC_PORT", "INVENTORY_PORT"}
+	case Order:
+		return []string{"ORDER_PORT"}
+	default:
+		return []string{"NOTIFICATION_PORT"}
+	}
+}
+
+// Settings are what the services need to work with this stack. Each takes what is its own.
+func (s *Stack) Settings() []string {
+	host, port, _ := net.SplitHostPort(s.URLs.SMTP)
+	return append([]string{
+		"ORDER_SERVICE_URI=" + s.URLs.Order,
+		"INVENTORY_SERVICE_URI=" + s.URLs.Inventory,
+		"INVENTORY_GRPC_URI=" + s.URLs.InventoryGRPC,
+		"ORDER_MONGODB_URI=" + s.URLs.MongoDB,
+		"INVENTORY_POSTGRES_URL=" + s.URLs.Postgres,
+		"KAFKA_BOOTSTRAP_SERVERS=" + s.URLs.Kafka,
+		"SMTP_HOST=" + host,
+		"SMTP_PORT=" + port,
+	}, s.options.Environment...)
+}
+
+// StartService starts one service with nothing but these settings, on free ports of its own. It does not wait for the service to be ready. The log is a file in dir.
+func StartService(ctx context.Context, programs, name, dir string, settings ...string) (*Service, error) {
+	log, err := os.CreateTemp(dir, name+"-*.log")
+	if err != nil {
+		return nil, fmt.Errorf("make a log: %w", err)
+	}
+	defer log.Close() //nolint:errcheck // the child has its own copy
+	s := &Service{log: log.Name(), ended: make(chan struct{})}
+	s.command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(programs, name)) //nolint:gosec // built by us
+	s.command.Env = []string{"LISTEN_HOST=127.0.0.1"}
+	ports := portSettings(name)
+	addresses, err := FreeAddresses(ctx, len(ports))
+	if err != nil {
+		return nil, err
+	}
+	for i, setting := range ports {
+		_, port, _ := net.SplitHostPort(addresses[i])
+		s.command.Env = append(s.command.Env, setting+"="+port)
+	}
+	s.URL, s.API = "http://"+addresses[len(ports)-1], "http://"+addresses[0]
+	if name == Inventory {
+		s.GRPC, s.API = addresses[0], s.URL
+	}
+	s.command.Env = append(s.command.Env, settings...)
+	s.command.Stdout, s.command.Stderr = log, log
+	if err := s.command.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	go func() {
+		defer close(s.ended)
+		_ = s.command.Wait() // ProcessState keeps how it ended
+	}()
+	return s, nil
+}
+
+// FreeAddresses returns addresses on this machine that nobody listens on.
+func FreeAddresses(ctx context.Context, n int) ([]string, error) {
+	var config net.ListenConfig
+	addresses := make([]string, n)
+	for i := range addresses {
+		listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer listener.Close() //nolint:errcheck // all are held until the last is found, so that they differ
+		addresses[i] = listener.Addr().String()
+	}
+	return addresses, nil
+}
+
+// WaitAnswer waits until GET path on the service's port for health answers with the status.
+func (s *Service) WaitAnswer(ctx context.Context, path string, status int) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	err := poll.Until(ctx, func(ctx context.Context) error {
+		select {
+		case <-s.ended:
+			cancel()
+			return fmt.Errorf("it has ended: %s", s.command.ProcessState)
+		default:
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, http.NoBody)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		if err := response.Body.Close(); err != nil {
+			return err
+		}
+		if response.StatusCode != status {
+			return errors.New(response.Status)
+		}
+		return nil
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("wait for %d from %s: %w", status, path, err), errors.New(s.Output()))
+	}
+	return nil
+}
+
+// WaitReady waits until the service is ready.
+func (s *Service) WaitReady(ctx context.Context) error {
+	return s.WaitAnswer(ctx, "/readyz", http.StatusOK)
+}
+
+// Terminate sends SIGTERM and returns the exit status, and how long the end took. It gives up, and kills, after twice StopWithin.
+func (s *Service) Terminate() (status int, took time.Duration, err error) {
+	asked := time.Now()
+	if err := s.command.Process.Signal(syscall.SIGTERM); err != nil {
+		return 0, 0, fmt.Errorf("terminate: %w", err)
+	}
+	status, err = s.WaitEnd(2 * StopWithin)
+	return status, time.Since(asked), err
+}
+
+// WaitEnd waits for the service's end and returns its exit status.
+func (s *Service) WaitEnd(within time.Duration) (status int, err error) {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-s.ended:
+		return s.command.ProcessState.ExitCode(), nil
+	case <-timer.C:
+		s.Kill()
+		return 0, errors.New("it did not end within " + within.String())
+	}
+}
+
+// Kill ends the service by SIGKILL, if it has not ended yet.
+func (s *Service) Kill() {
+	_ = s.command.Process.Kill() // it fails where the process has ended
+	<-s.ended
+}
+
+// Freeze stops the service by SIGSTOP, until thaw is called.
+func (s *Service) Freeze() (thaw func(), err error) { return freeze(s.command.Process.Pid) }
+
+// Output returns what the service has written.
+func (s *Service) Output() string {
+	output, err := os.ReadFile(s.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(output)
+}
+
+// Complaints returns the lines of the log that no run may have.
+func (s *Service) Complaints() ([]string, error) { return complaintsIn(s.log) }
