@@ -39,8 +39,8 @@ func newUpstream(c upstreamConfig, deadline time.Duration, dial dialFunc, m *met
 	transport := &http.Transport{
 		DialContext:            dial,
 		MaxIdleConnsPerHost:    int(c.Policies.Bulkhead),
-		IdleConnTimeout:        90 * time.Second,         // less than the services' own, so that no request meets a connection that is being closed
-		DisableCompression:     true,                     // answers pass as they are
+		IdleConnTimeout:        90 * time.Second, // less than the services' own, so that no request meets a connection that is being closed
+		DisableCompression:     true,             // answers pass as they are
 		MaxResponseHeaderBytes: 256 << 10,
 	}
 	retry := c.Policies.Retry
