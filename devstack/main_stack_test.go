@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/steadfast-shop/steadfast/devstack/internal/postgres"
 	"github.com/steadfast-shop/steadfast/devstack/internal/stack"
 )
 
@@ -57,6 +58,7 @@ func launch(t *testing.T, data string, environment []string, arguments ...string
 	all := append([]string{"run", "--data", data, "--bin", binDir(t), "--free-ports", "--quiet"}, arguments...)
 	d := &devstack{Cmd: exec.CommandContext(t.Context(), self, all...), data: data, ended: make(chan error, 1)}
 	d.output = filepath.Join(t.TempDir(), "output")
+	t.Cleanup(func() { _ = os.RemoveAll(filepath.Dir(postgres.OutsideDir(data))) }) // for root
 	output, err := os.Create(d.output)
 	if err != nil {
 		t.Fatal(err)

@@ -47,7 +47,12 @@ func maintainIndexes(ctx context.Context, url string, logger *slog.Logger) error
 	}
 }
 
-type table struct{ schema, name, collection string }
+// table is one life of a collection: made again, it has the same name and
+// another oid.
+type table struct {
+	schema, name, collection string
+	oid                      uint32
+}
 
 type indexer struct {
 	url    string
@@ -97,12 +102,13 @@ func (i *indexer) tables(ctx context.Context) ([]table, error) {
 	}
 	var found []table
 	for _, schema := range schemas {
-		rows, err := i.conn.Query(ctx, "SELECT _jsonb->>'_id', _jsonb->>'table' FROM "+pgx.Identifier{schema, metadataTable}.Sanitize())
+		rows, err := i.conn.Query(ctx, `SELECT m._jsonb->>'_id', c.relname::text, c.oid FROM `+pgx.Identifier{schema, metadataTable}.Sanitize()+` m
+			JOIN pg_class c ON c.relname = m._jsonb->>'table' AND c.relnamespace = $1::text::regnamespace`, pgx.Identifier{schema}.Sanitize())
 		if err != nil {
 			return nil, fmt.Errorf("list collections: %w", err)
 		}
 		t := table{schema: schema}
-		_, err = pgx.ForEachRow(rows, []any{&t.collection, &t.name}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&t.collection, &t.name, &t.oid}, func() error {
 			if indexedFields()[t.collection] != nil && !i.done[t] {
 				found = append(found, t)
 			}
