@@ -214,8 +214,8 @@ func newClientConfig() *sarama.Config {
 	return config
 }
 
-// newGroupConfig is for the consumer group. The sticky strategy leaves partitions, and with them what is known of the ledger, where they are; it is eager: everybody stops
-// before anything moves, so that a partition's next owner reads the ledger after its last one has written it.
+// newGroupConfig is for the consumer group. The range strategy gives each member as many partitions of the events as any other. It is eager: everybody stops before
+// anything moves, so that a partition's next owner reads the ledger after its last one has written it.
 func newGroupConfig() *sarama.Config {
 	config := kafka.NewConfig(serviceName)
 	config.Net.ReadTimeout = sessionTimeout + rebalanceTimeout // a join is answered when the last member has come, or is given up
@@ -227,6 +227,6 @@ func newGroupConfig() *sarama.Config {
 	config.Consumer.Group.Session.Timeout = sessionTimeout
 	config.Consumer.Group.Heartbeat.Interval = heartbeatInterval
 	config.Consumer.Group.Rebalance.Timeout = rebalanceTimeout
-	config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
+	config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange()}
 	return config
 }

@@ -88,16 +88,17 @@ func commitRegularly(ctx context.Context, session sarama.ConsumerGroupSession) {
 func (h *handler) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
 	ctx := session.Context()
 	err := h.work(ctx, session, claim)
-	if err == nil || ctx.Err() != nil {
-		return nil
-	}
-	if !errors.Is(err, errNotMember) { // else joining again is all that is needed
+	switch {
+	case err == nil, ctx.Err() != nil:
+	case errors.Is(err, errNotMember): // joining again is all that is needed
+		h.log.InfoContext(ctx, "the session ends", "topic", claim.Topic(), "partition", claim.Partition(), "reason", err)
+	default:
 		select {
-		case h.failed <- err:
+		case h.failed <- fmt.Errorf("partition %d of %s: %w", claim.Partition(), claim.Topic(), err):
 		default: // another claim has said so
 		}
 	}
-	return fmt.Errorf("partition %d of %s: %w", claim.Partition(), claim.Topic(), err)
+	return nil
 }
 
 // work handles the claim's records in their order.
