@@ -2,7 +2,11 @@ module github.com/steadfast-shop/steadfast/e2e
 
 go 1.26.0
 
-require github.com/IBM/sarama v1.61.1
+require (
+	github.com/IBM/sarama v1.61.1
+	github.com/steadfast-shop/steadfast/shared-proto v0.0.0-00010101000000-000000000000
+	google.golang.org/protobuf v1.36.12
+)
 
 require (
 	github.com/davecgh/go-spew v1.1.1 // indirect

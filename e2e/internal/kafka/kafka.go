@@ -131,3 +131,25 @@ func (c *Client) readPartition(ctx context.Context, consumer sarama.Consumer, to
 		}
 	}
 }
+
+// Describe returns how many partitions a topic has, and its settings by Kafka's names.
+func (c *Client) Describe(topic string) (partitions int, settings map[string]string, err error) {
+	admin, err := sarama.NewClusterAdminFromClient(c.client)
+	if err != nil {
+		return 0, nil, fmt.Errorf("open the admin: %w", err)
+	}
+	// The admin is not closed: that would close the client that it was made from.
+	list, err := c.client.Partitions(topic)
+	if err != nil {
+		return 0, nil, fmt.Errorf("list the partitions: %w", err)
+	}
+	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic})
+	if err != nil {
+		return 0, nil, fmt.Errorf("read the settings: %w", err)
+	}
+	settings = make(map[string]string, len(entries))
+	for _, entry := range entries {
+		settings[entry.Name] = entry.Value
+	}
+	return len(list), settings, nil
+}
