@@ -70,7 +70,7 @@ func (c *call) RoundTrip(r *http.Request) (*http.Response, error) {
 	var answer *http.Response
 	err := u.retries.WithContext(r.Context()).RunWithExecution(func(e failsafe.Execution[any]) (err error) {
 		if !e.IsRetry() {
-			answer, err = c.try(r)
+			answer, err = c.try(r) //nolint:bodyclose // the ReverseProxy closes it
 			return err
 		}
 		if !u.budget.tryAcquire() {
@@ -79,7 +79,7 @@ func (c *call) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		defer u.budget.release()
 		u.metrics.retries.WithLabelValues(u.name).Inc()
-		answer, err = c.try(r)
+		answer, err = c.try(r) //nolint:bodyclose // see above
 		return err
 	})
 	if answer != nil { // failsafe-go would drop it, unclosed, for a client that left just now

@@ -140,7 +140,7 @@ func TestUnknownRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close() //nolint:errcheck // nothing is lost
-	if response.StatusCode != 405 || response.Header.Get("Allow") != "GET" {
+	if response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Allow") != "GET" {
 		t.Errorf("unknown method: %d, Allow %q", response.StatusCode, response.Header.Get("Allow"))
 	}
 }

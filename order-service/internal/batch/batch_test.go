@@ -87,7 +87,7 @@ func TestCallersWhoLeave(t *testing.T) {
 
 func TestBatchHasDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := batch.New(10, time.Second, func(ctx context.Context, items []int) []error {
+		b := batch.New(10, time.Second, func(ctx context.Context, _ []int) []error {
 			<-ctx.Done()
 			return []error{ctx.Err()}
 		})

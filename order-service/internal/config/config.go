@@ -36,7 +36,7 @@ func Load() (Config, error) {
 		MongoDB:           settings.Secret(r.Text("ORDER_MONGODB_URI", "mongodb://127.0.0.1:27017/order")),
 		Inventory:         r.Text("INVENTORY_GRPC_URI", "127.0.0.1:50051"),
 		Brokers:           r.Addresses("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
-		ReplicationFactor: int16(r.Int("KAFKA_REPLICATION_FACTOR", 1, 1, 9)), //nolint:gosec // at most 9
+		ReplicationFactor: int16(r.Int("KAFKA_REPLICATION_FACTOR", 1, 1, 9)),
 		AbandonAfter:      r.Duration("ORDER_ABANDON_AFTER", 30*time.Second, time.Second, time.Hour),
 	}
 	if uri := c.MongoDB.Reveal(); !strings.HasPrefix(uri, "mongodb://") && !strings.HasPrefix(uri, "mongodb+srv://") {

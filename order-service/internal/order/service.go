@@ -169,13 +169,14 @@ func (s *Service) Fate(ctx context.Context, userID, number string) (Decision, er
 	decision, err := s.decisions.Find(ctx, number)
 	if errors.Is(err, ErrNotFound) {
 		entry, pendingErr := s.journal.Find(ctx, number)
-		if pendingErr == nil {
+		switch {
+		case pendingErr == nil:
 			decision, err = entry.decide(Pending, time.Time{}), nil
-		} else if !errors.Is(pendingErr, ErrNotFound) {
-			return Decision{}, fmt.Errorf("read the journal: %w", pendingErr)
-		} else {
+		case errors.Is(pendingErr, ErrNotFound):
 			// An entry leaves the journal only after its decision is written, so a second look cannot miss it.
 			decision, err = s.decisions.Find(ctx, number)
+		default:
+			return Decision{}, fmt.Errorf("read the journal: %w", pendingErr)
 		}
 	}
 	if err != nil {

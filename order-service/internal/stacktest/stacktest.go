@@ -64,7 +64,7 @@ func Start(parts string) (stack *Stack, err error) {
 	}
 	go func() { stack.exited <- stack.process.Wait() }()
 	if err := stack.awaitReady(filepath.Join(data, "stack.json")); err != nil {
-		said, _ := os.ReadFile(log.Name()) //nolint:errcheck // it only adds to the error
+		said, _ := os.ReadFile(log.Name())
 		return stack, fmt.Errorf("%w\n%s", err, said)
 	}
 	return stack, nil
@@ -116,7 +116,8 @@ func (s *Stack) Stop() error {
 			err = nil
 		}
 		select {
-		case <-s.exited:
+		case stopped := <-s.exited:
+			err = errors.Join(err, stopped)
 		case <-time.After(stopTimeout):
 			err = errors.Join(err, errors.New("devstack did not stop in time"), s.process.Process.Kill())
 		}
