@@ -33,8 +33,12 @@ func readable(line string) string {
 			return clip(printable(line), maxLine)
 		}
 		switch name {
+		case "duration":
+			fmt.Fprintf(&attributes, " duration=%s", duration(value))
 		case "time":
-			at = clock(fmt.Sprint(value))
+			if at == "" {
+				at = clock(fmt.Sprint(value))
+			}
 		case "level":
 			level = fmt.Sprint(value)
 		case "msg":
@@ -59,6 +63,19 @@ func attribute(value any) string {
 		return fmt.Sprint(value)
 	}
 	return clip(string(encoded), maxValue)
+}
+
+// duration shows what slog writes as nanoseconds.
+func duration(value any) string {
+	number, isNumber := value.(json.Number)
+	if !isNumber {
+		return attribute(value)
+	}
+	nanoseconds, err := number.Int64()
+	if err != nil {
+		return number.String()
+	}
+	return time.Duration(nanoseconds).Round(10 * time.Microsecond).String()
 }
 
 func clock(stamp string) string {

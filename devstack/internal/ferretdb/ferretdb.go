@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -39,13 +40,20 @@ func Run(ctx context.Context, port int, url string, logger *slog.Logger) error {
 	return nil
 }
 
-// Ready returns a probe that succeeds once the server at uri answers, which it
+// Ready returns a probe that succeeds once the server on port answers, which it
 // does when it reaches its PostgreSQL.
-func Ready(uri string) func(context.Context) error {
+func Ready(port int) func(context.Context) error {
 	return func(ctx context.Context) error {
-		client, err := mongo.Connect(options.Client().ApplyURI(uri).SetMaxConnecting(1))
+		// The driver waits half a second after a connection that was refused.
+		var dialer net.Dialer
+		conn, err := dialer.DialContext(ctx, "tcp", ports.Address(port))
 		if err != nil {
-			return fmt.Errorf("read address: %w", err)
+			return fmt.Errorf("connect: %w", err)
+		}
+		_ = conn.Close() // only a probe
+		client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + ports.Address(port)))
+		if err != nil {
+			return fmt.Errorf("make client: %w", err)
 		}
 		defer client.Disconnect(ctx) //nolint:errcheck // only a probe
 		if err := client.Ping(ctx, nil); err != nil {

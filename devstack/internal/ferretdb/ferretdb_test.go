@@ -45,9 +45,8 @@ func start(t *testing.T) (*mongo.Database, *postgrestest.Server) {
 			t.Error(err)
 		}
 	})
-	uri := "mongodb://" + ports.Address(free[0]) + "/order"
-	eventually(t, "FerretDB answers", func() bool { return ferretdb.Ready(uri)(t.Context()) == nil })
-	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetWriteConcern(writeconcern.Majority()).SetTimeout(5 * time.Second))
+	eventually(t, "FerretDB answers", func() bool { return ferretdb.Ready(free[0])(t.Context()) == nil })
+	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + ports.Address(free[0])).SetWriteConcern(writeconcern.Majority()).SetTimeout(5 * time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func (p *Plan) Parts() []supervise.Part {
 	all := p.serviceParts()
 	if !p.settings.External(FerretDB) {
 		all = append(all, p.embedded(FerretDB, []string{Postgres}, 500*time.Millisecond,
-			ferretdb.Ready(p.mongodbURI()),
+			ferretdb.Ready(p.settings.ports[mongodbPort]),
 			map[string]string{FerretDBURLSetting: p.database.URL(ferretdb.Database)}, "--port", p.port(mongodbPort)))
 	}
 	if !p.settings.External(Kafka) {
