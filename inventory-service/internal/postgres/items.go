@@ -120,4 +120,3 @@ WITH locked AS (
 	UPDATE stock SET quantity = recorded.quantity FROM recorded WHERE stock.sku_code = recorded.sku_code
 )
 SELECT (SELECT quantity FROM locked), (SELECT quantity FROM recorded)`
-
