@@ -21,7 +21,7 @@ const (
 // The caller closes the client.
 func Connect(ctx context.Context, addresses []string, config *sarama.Config, wanted []topics.Topic, log *slog.Logger) (sarama.Client, error) {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		client, err := connect(addresses, config, wanted)
+		client, err := connectWithin(ctx, addresses, config, wanted)
 		if err == nil {
 			return client, nil
 		}
@@ -31,6 +31,30 @@ func Connect(ctx context.Context, addresses []string, config *sarama.Config, wan
 			return nil, fmt.Errorf("connect to Kafka: %w", ctx.Err())
 		case <-time.After(pause):
 		}
+	}
+}
+
+// connectWithin tries once, and no longer than ctx. sarama's calls take no context: a try that outlives it goes on by itself, so that a silent broker cannot hold up a stop.
+func connectWithin(ctx context.Context, addresses []string, config *sarama.Config, wanted []topics.Topic) (sarama.Client, error) {
+	type result struct {
+		client sarama.Client
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		client, err := connect(addresses, config, wanted)
+		done <- result{client, err}
+	}()
+	select {
+	case r := <-done:
+		return r.client, r.err
+	case <-ctx.Done():
+		go func() {
+			if r := <-done; r.err == nil {
+				_ = r.client.Close() // nobody is left to use it
+			}
+		}()
+		return nil, ctx.Err()
 	}
 }
 
