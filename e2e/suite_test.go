@@ -87,16 +87,16 @@ func (s *suite) open() error {
 
 // close stops the shared stack and sees that no process is left of any.
 func (s *suite) close(passed bool) error {
-	var faults []error
+	var err error
 	if s.shared != nil {
-		faults = append(faults, s.shared.close())
+		err = s.shared.close()
 	}
 	if left := system.Leftovers(s.dir); len(left) > 0 {
-		faults = append(faults, fmt.Errorf("processes are left: %s", strings.Join(left, ", ")))
+		err = errors.Join(err, fmt.Errorf("processes are left: %s", strings.Join(left, ", ")))
 	}
-	if !passed || len(faults) > 0 || os.Getenv(settingKeep) != "" {
+	if !passed || err != nil || os.Getenv(settingKeep) != "" {
 		fmt.Fprintln(os.Stderr, "logs and data are in", s.dir)
-		return errors.Join(faults...)
+		return err
 	}
 	return os.RemoveAll(s.dir)
 }

@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -20,6 +23,7 @@ func Dial(address string) (*Client, error) {
 	config := sarama.NewConfig()
 	config.Version = sarama.MaxVersion
 	config.ClientID = "e2e"
+	config.Consumer.MaxWaitTime = 50 * time.Millisecond // a reader's end waits for its last fetch
 	config.Producer.RequiredAcks = sarama.WaitForAll
 	config.Producer.Return.Successes = true
 	config.Producer.Partitioner = sarama.NewManualPartitioner
@@ -85,19 +89,19 @@ func (c *Client) Find(ctx context.Context, topic, key string) ([]Record, error) 
 		return nil, fmt.Errorf("open a consumer: %w", err)
 	}
 	defer consumer.Close() //nolint:errcheck // only read
-	var found []Record
-	for _, partition := range partitions {
-		records, err := c.readPartition(ctx, consumer, topic, partition)
-		if err != nil {
-			return nil, fmt.Errorf("read %s/%d: %w", topic, partition, err)
-		}
-		for _, record := range records {
-			if string(record.Key) == key {
-				found = append(found, record)
-			}
-		}
+	var (
+		found   = make([][]Record, len(partitions))
+		failed  = make([]error, len(partitions))
+		readers sync.WaitGroup
+	)
+	for i, partition := range partitions {
+		readers.Go(func() { found[i], failed[i] = c.readPartition(ctx, consumer, topic, partition) })
 	}
-	return found, nil
+	readers.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return nil, fmt.Errorf("read %s: %w", topic, err)
+	}
+	return slices.DeleteFunc(slices.Concat(found...), func(r Record) bool { return string(r.Key) != key }), nil
 }
 
 func (c *Client) readPartition(ctx context.Context, consumer sarama.Consumer, topic string, partition int32) ([]Record, error) {

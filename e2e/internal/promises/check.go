@@ -76,7 +76,10 @@ func (r *Record) Check(ctx context.Context, s System) (Report, error) {
 		}
 		return errors.Join(s.idle(ctx), s.decided(ctx, undecided, unmailed), s.mailed(ctx, h, unmailed))
 	})
-	report := Report{Settled: time.Since(h.last)}
+	report := Report{}
+	if !h.last.IsZero() {
+		report.Settled = time.Since(h.last)
+	}
 	if err != nil {
 		return report, fmt.Errorf("the system does not settle: %w", err)
 	}

@@ -85,14 +85,31 @@ func StartService(ctx context.Context, programs, name, dir string, settings ...s
 	}
 	s.command.Env = append(s.command.Env, settings...)
 	s.command.Stdout, s.command.Stderr = log, log
+	return s, s.start()
+}
+
+// StartAgain starts a service that has ended once more, with the same settings at the same addresses.
+func (s *Service) StartAgain(ctx context.Context) (*Service, error) {
+	log, err := os.OpenFile(s.log, os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	defer log.Close() //nolint:errcheck // the child has its own copy
+	again := &Service{URL: s.URL, API: s.API, GRPC: s.GRPC, log: s.log, ended: make(chan struct{})}
+	again.command = exec.CommandContext(context.WithoutCancel(ctx), s.command.Path) //nolint:gosec // as before
+	again.command.Env, again.command.Stdout, again.command.Stderr = s.command.Env, log, log
+	return again, again.start()
+}
+
+func (s *Service) start() error {
 	if err := s.command.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return fmt.Errorf("start: %w", err)
 	}
 	go func() {
 		defer close(s.ended)
 		_ = s.command.Wait() // ProcessState keeps how it ended
 	}()
-	return s, nil
+	return nil
 }
 
 // FreeAddresses returns addresses on this machine that nobody listens on.

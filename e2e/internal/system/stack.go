@@ -246,3 +246,12 @@ func complaintsIn(log string) ([]string, error) {
 	}
 	return found, nil
 }
+
+// Log returns what a part has written since the stack started.
+func (s *Stack) Log(name string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(s.options.Data, "logs", name+".log"))
+	if err != nil {
+		return "", fmt.Errorf("read log: %w", err)
+	}
+	return string(data), nil
+}
