@@ -121,25 +121,20 @@ func (c *consumer) consume(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	partitions, err := checkPartitions(l.client)
-	if err != nil {
-		return err
-	}
-	c.metrics.misconfigured.Set(0)
 	go func() {
 		for err := range l.group.Errors() {
 			c.log.WarnContext(ctx, "trouble with Kafka", "error", err)
 		}
 	}()
 	h := &handler{
-		log:        c.log,
-		metrics:    c.metrics,
-		links:      l,
-		ledger:     c.ledger,
-		tracer:     otel.Tracer(serviceName),
-		mailer:     c.mailer,
-		partitions: partitions,
-		failed:     make(chan error, 1),
+		log:     c.log,
+		metrics: c.metrics,
+		links:   l,
+		ledger:  c.ledger,
+		tracer:  otel.Tracer(serviceName),
+		mailer:  c.mailer,
+		failed:  make(chan error, 1),
+		end:     func() {},
 	}
 	return c.joinGroup(ctx, l.group, h)
 }
@@ -181,6 +176,10 @@ func (c *consumer) joinGroup(ctx context.Context, group sarama.ConsumerGroup, h 
 // checkPartitions returns the number of partitions of order-placed. The ledger and the retry topic must have as many: whoever has a partition of the events needs the ledger's of the
 // same number. Working on regardless would mail twice, so nothing is mailed until they fit.
 func checkPartitions(client sarama.Client) (int32, error) {
+	others := []string{topics.OrderPlacedRetry, topics.OrderPlacedDLQ, topics.NotificationLedger}
+	if err := client.RefreshMetadata(append(others, topics.OrderPlaced)...); err != nil {
+		return 0, fmt.Errorf("read the topics' metadata: %w", err)
+	}
 	count := func(topic string) (int, error) {
 		partitions, err := client.Partitions(topic)
 		if err != nil {
@@ -192,7 +191,7 @@ func checkPartitions(client sarama.Client) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, topic := range []string{topics.OrderPlacedRetry, topics.OrderPlacedDLQ, topics.NotificationLedger} {
+	for _, topic := range others {
 		got, err := count(topic)
 		if err != nil {
 			return 0, err
@@ -211,6 +210,7 @@ func newClientConfig() *sarama.Config {
 	config.Producer.MaxMessageBytes = 16 << 20 // the broker's limit, on what is left after compression, decides
 	config.Producer.Retry.Max = 3              // publisher tries again
 	config.Consumer.Return.Errors = true
+	config.Consumer.MaxWaitTime = 20 * time.Millisecond // partitions read the ledger side by side over one connection; a long poll of one would stop the others
 	return config
 }
 

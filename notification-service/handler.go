@@ -24,35 +24,39 @@ const (
 
 // handler works on the partitions that the group gives to this process. Each is worked on by itself, record by record, so that a partition whose mails wait holds no other up.
 type handler struct {
-	log        *slog.Logger
-	metrics    *metrics
-	links      *links
-	ledger     *ledger.Ledger
-	tracer     trace.Tracer
-	mailer     mailer
-	partitions int32
-	failed     chan error // why the connections must be made anew
+	log     *slog.Logger
+	metrics *metrics
+	links   *links
+	ledger  *ledger.Ledger
+	tracer  trace.Tracer
+	mailer  mailer
+	failed  chan error // why the connections must be made anew
 
-	// Of the session under way; Setup sets them before any claim starts.
+	// Of the session under way; Setup sets them before any claim starts. Cleanup follows a Setup that fails, too.
 	notifier *notifier
 	progress *progress
 	end      context.CancelFunc
-	parts    *sync.WaitGroup
+	parts    sync.WaitGroup
 }
 
 // Setup implements sarama.ConsumerGroupHandler.
 func (h *handler) Setup(session sarama.ConsumerGroupSession) error {
 	ctx := session.Context()
+	partitions, err := checkPartitions(h.links.client) // in each session: they may have grown
+	if err != nil {
+		h.fail(err)
+		return err
+	}
+	h.metrics.misconfigured.Set(0)
 	h.log.InfoContext(ctx, "partitions assigned", "claims", session.Claims(), "generation", session.GenerationID())
 	h.ledger.Retain(session.Claims()[topics.OrderPlaced])
 	member := newMembership(func() error { return sendHeartbeat(h.links.heartbeats, session) })
 	publisher := &publisher{producer: h.links.producer, log: h.log}
 	h.notifier = &notifier{
 		log: h.log, metrics: h.metrics, tracer: h.tracer, mailer: h.mailer, ledger: h.ledger,
-		publish: publisher.publish, confirm: member.confirm, partitions: h.partitions,
+		publish: publisher.publish, confirm: member.confirm, partitions: partitions,
 	}
 	h.progress = newProgress(h.links.client, h.metrics.lag, h.log)
-	h.parts = &sync.WaitGroup{}
 	// They go on after the session's end, until the claims have ended too: what is finished then counts.
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	h.end = end
@@ -93,12 +97,17 @@ func (h *handler) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama
 	case errors.Is(err, errNotMember): // joining again is all that is needed
 		h.log.InfoContext(ctx, "the session ends", "topic", claim.Topic(), "partition", claim.Partition(), "reason", err)
 	default:
-		select {
-		case h.failed <- fmt.Errorf("partition %d of %s: %w", claim.Partition(), claim.Topic(), err):
-		default: // another claim has said so
-		}
+		h.fail(fmt.Errorf("partition %d of %s: %w", claim.Partition(), claim.Topic(), err))
 	}
 	return nil
+}
+
+// fail asks for new connections.
+func (h *handler) fail(err error) {
+	select {
+	case h.failed <- err:
+	default: // it is asked for already
+	}
 }
 
 // work handles the claim's records in their order.

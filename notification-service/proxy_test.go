@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync/atomic"
@@ -43,7 +44,7 @@ func newProxy(t *testing.T, target string) *proxy {
 func (p *proxy) pass(client net.Conn, target string) {
 	defer func() { _ = client.Close() }()
 	var dialer net.Dialer
-	broker, err := dialer.Dial("tcp", target)
+	broker, err := dialer.DialContext(context.Background(), "tcp", target)
 	if err != nil {
 		return
 	}
