@@ -150,7 +150,7 @@ func TestIdleConnectionIsClosedInTime(t *testing.T) {
 				t.Fatal(err)
 			}
 			<-time.After(idleTimeout + quitTimeout)
-			if len(sender.idle) != 0 {
+			if c := sender.takeIdle(); c != nil {
 				t.Error("got an idle connection, want none")
 			}
 		}
