@@ -44,7 +44,7 @@ func (r *Repository) Migrate(ctx context.Context) error {
 	config := r.pool.Config().ConnConfig
 	delete(config.RuntimeParams, "statement_timeout")
 	db := stdlib.OpenDB(*config)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 30))
 	if err != nil {

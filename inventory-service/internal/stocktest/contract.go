@@ -32,6 +32,7 @@ func TestRepository(t *testing.T, open func(t *testing.T) stock.Repository) {
 		{"race of reserve and release", raceOfReserveAndRelease},
 		{"race over many SKUs", raceOverManySKUs},
 		{"race of one adjustment", raceOfOneAdjustment},
+		{"race of adjustments up and down", raceOfAdjustments},
 		{"race of one adjustment id for two SKUs", raceOfOtherAdjustments},
 	}
 	for _, test := range tests {

@@ -127,6 +127,21 @@ func raceOfOneAdjustment(t *testing.T, repository stock.Repository) {
 	wantStock(t, repository, map[string]int64{"A": 4})
 }
 
+// Each racer takes away what it has added, so that the stock comes near zero all the time and never below it.
+func raceOfAdjustments(t *testing.T, repository stock.Repository) {
+	create(t, repository, map[string]int64{"A": 1})
+	if _, err := repository.Adjust(t.Context(), adjustment("A-0", "A", -1)); err != nil {
+		t.Fatal(err)
+	}
+	race(t, func(i int) (stock.RecordedAdjustment, error) {
+		if recorded, err := repository.Adjust(t.Context(), adjustment(fmt.Sprint("up", i), "A", 5)); err != nil {
+			return recorded, err
+		}
+		return repository.Adjust(t.Context(), adjustment(fmt.Sprint("down", i), "A", -5))
+	})
+	wantStock(t, repository, map[string]int64{"A": 0})
+}
+
 func raceOfOtherAdjustments(t *testing.T, repository stock.Repository) {
 	before := map[string]int64{"A": 10, "B": 20}
 	create(t, repository, before)
