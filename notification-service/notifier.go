@@ -87,7 +87,7 @@ func (n *notifier) handleEvent(ctx context.Context, record *sarama.ConsumerMessa
 // notify mails the order, unless that was done before, however long the server is away.
 func (n *notifier) notify(ctx context.Context, record *sarama.ConsumerMessage, order *eventsv1.OrderPlaced) error {
 	pause := backoff{next: firstSMTPPause, longest: longestSMTPPause}
-	for {
+	for tries := 1; ; tries++ {
 		switch n.ledger.State(record.Partition, order.GetOrderNumber()) {
 		case ledger.Recorded:
 			n.metrics.repeated.Inc()
@@ -112,7 +112,12 @@ func (n *notifier) notify(ctx context.Context, record *sarama.ConsumerMessage, o
 		case mail.Refused:
 			return n.deadLetter(ctx, record, reasonRefused, failure.Error())
 		}
-		if err := n.waitForSMTP(ctx, &pause, failure); err != nil {
+		if tries == 1 {
+			n.metrics.waiting.Inc()
+			defer n.metrics.waiting.Dec() // when the mail's fate is known, not between tries
+		}
+		n.logOutage(ctx, failure, pause.next)
+		if err := pause.wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -145,15 +150,12 @@ func (n *notifier) recordMailed(ctx context.Context, record *sarama.ConsumerMess
 	return n.ledger.Record(ctx, n.publish, record.Partition, order.GetOrderNumber(), n.mailer.MessageID(order.GetOrderNumber()))
 }
 
-func (n *notifier) waitForSMTP(ctx context.Context, pause *backoff, failure *mail.Failure) error {
+func (n *notifier) logOutage(ctx context.Context, failure *mail.Failure, pause time.Duration) {
 	level := slog.LevelWarn
 	if failure.Kind == mail.Misconfigured { // waiting does not help; somebody must look
 		level = slog.LevelError
 	}
-	n.log.Log(ctx, level, "the SMTP server takes no mail; waiting", "reason", failure.Error(), "pause", pause.next)
-	n.metrics.waiting.Inc()
-	defer n.metrics.waiting.Dec()
-	return pause.wait(ctx)
+	n.log.Log(ctx, level, "the SMTP server takes no mail; waiting", "reason", failure.Error(), "pause", pause)
 }
 
 // putOff sends the event to the retry topic; after too many tries it becomes a dead letter.
