@@ -100,7 +100,7 @@ func (d *devstack) document(t *testing.T, what string, is func(stack.Document) b
 	for {
 		var document stack.Document
 		content, err := os.ReadFile(filepath.Join(d.data, "stack.json"))
-		if err == nil && json.Unmarshal(content, &document) == nil && is(document) {
+		if err == nil && json.Unmarshal(content, &document) == nil && document.PID == d.Process.Pid && is(document) {
 			return document
 		}
 		select {

@@ -102,6 +102,9 @@ func openData(data string) (*datadir.Dir, error) {
 
 // cleanUp ends what a killed devstack left behind, and deletes what it is asked to.
 func cleanUp(ctx context.Context, dir *datadir.Dir, fresh bool, terminal *console.Console) (*process.Ledger, error) {
+	if err := os.RemoveAll(filepath.Join(dir.Path, documentName)); err != nil {
+		return nil, fmt.Errorf("remove the description of an earlier run: %w", err)
+	}
 	ledgerDir := filepath.Join(dir.Path, "processes")
 	ledger, err := process.OpenLedger(ledgerDir)
 	if err != nil {

@@ -24,6 +24,9 @@ import (
 // seconds; the rest is for the kills at its end.
 const stopWithin = 9700 * time.Millisecond
 
+// documentName is the file in the data directory that describes the running stack.
+const documentName = "stack.json"
+
 // sameSignal is the time within which two signals are one.
 const sameSignal = 250 * time.Millisecond
 
@@ -43,7 +46,6 @@ type session struct {
 }
 
 func (s *session) run(ctx context.Context, ledger *process.Ledger) error {
-	s.withdraw() // the one of a run that was killed
 	parts := s.plan.Parts()
 	for _, part := range parts {
 		if err := logfile.Rotate(part.Log); err != nil {
@@ -164,7 +166,7 @@ func (s *session) describeLocked() stack.Document {
 	}
 }
 
-func (s *session) documentPath() string { return filepath.Join(s.dataDir, "stack.json") }
+func (s *session) documentPath() string { return filepath.Join(s.dataDir, documentName) }
 
 func (s *session) writeDocument() {
 	if err := replaceFile(s.documentPath(), s.describeLocked()); err != nil {

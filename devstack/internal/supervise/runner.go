@@ -122,6 +122,7 @@ func (r *runner) live() {
 	r.report(Starting, 0, "", 0)
 	cmd, err := r.launch()
 	if err != nil {
+		r.answerWaiters(err) // what cannot be prepared now cannot be a moment later
 		r.afterCrash(err, 0)
 		return
 	}

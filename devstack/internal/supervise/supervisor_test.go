@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -35,7 +36,11 @@ func start(t *testing.T, parts ...supervise.Part) *run {
 		t.Fatal(err)
 	}
 	for i := range parts {
-		parts[i].Log = filepath.Join(dir, parts[i].Name+".log")
+		log := filepath.Join(dir, parts[i].Name+".log")
+		parts[i].Log = log
+		if parts[i].Ready == nil {
+			parts[i].Ready = func(context.Context) error { return saysUp(log) }
+		}
 	}
 	r := &run{news: make(chan struct{}, 1000)}
 	r.Supervisor = supervise.New(parts, supervise.Options{
@@ -100,22 +105,30 @@ func (r *run) status(t *testing.T, name string) supervise.Status {
 	return supervise.Status{}
 }
 
-// shell is a part that runs a line of shell and is ready at once.
+// saysUp tells whether a part has set its traps.
+func saysUp(log string) error {
+	content, err := os.ReadFile(log)
+	if err == nil && !strings.Contains(string(content), "up") {
+		err = errors.New("not yet")
+	}
+	return err
+}
+
+// shell is a part that runs a line of shell; it is ready when that says "up".
 func shell(name, line string, needs ...string) supervise.Part {
 	return supervise.Part{
 		Name: name, Needs: needs,
 		Command: func(ctx context.Context, _ func(string)) (*exec.Cmd, error) {
 			return exec.CommandContext(context.WithoutCancel(ctx), "sh", "-c", line), nil
 		},
-		Ready:       func(context.Context) error { return nil },
 		ReadyWithin: limit,
 		StopSignal:  syscall.SIGTERM, StopWithin: limit, KillSignal: syscall.SIGKILL,
 	}
 }
 
 const (
-	obedient  = `trap "exit 0" TERM; while :; do sleep 0.02; done`
-	stubborn  = `trap "" TERM; while :; do sleep 0.02; done`
+	obedient  = `trap "exit 0" TERM; echo up; while :; do sleep 0.02; done`
+	stubborn  = `trap "" TERM; echo up; while :; do sleep 0.02; done`
 	immediate = `exit 0`
 )
 
