@@ -3,7 +3,9 @@ package health
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,7 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// checkTimeout bounds each readiness check, below the usual probe timeout of one second or more.
+// checkTimeout bounds all readiness checks together, below the usual probe timeout of one second or more.
 const checkTimeout = 900 * time.Millisecond
 
 // Check asks one part that the service cannot work without; nil means that it answers.
@@ -42,13 +44,14 @@ func (h *Health) Failing(ctx context.Context) []string {
 	if !h.ready.Load() {
 		return []string{"process"}
 	}
+	h.mu.Lock()
+	checks := maps.Clone(h.checks)
+	h.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	var failing []string
-	for name, check := range h.checks {
-		if check(ctx) != nil {
+	for _, name := range slices.Sorted(maps.Keys(checks)) {
+		if checks[name](ctx) != nil {
 			failing = append(failing, name)
 		}
 	}
