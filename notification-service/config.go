@@ -27,7 +27,7 @@ func loadConfig() (config, error) {
 		process:                settings.ReadProcess(r),
 		port:                   r.Port("NOTIFICATION_PORT", 8083),
 		kafkaAddresses:         r.Addresses("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
-		kafkaReplicationFactor: int16(r.Int("KAFKA_REPLICATION_FACTOR", 1, 1, 32)), //nolint:gosec // at most 32
+		kafkaReplicationFactor: int16(r.Int("KAFKA_REPLICATION_FACTOR", 1, 1, 32)),
 		smtp: mail.Config{
 			Host:     r.Text("SMTP_HOST", "127.0.0.1"),
 			Port:     r.Port("SMTP_PORT", 1025),

@@ -63,7 +63,7 @@ func (c *consumer) run(ctx context.Context) error {
 			break
 		}
 	}
-	return nil
+	return nil //nolint:nilerr // the service stops: what failed on the way has been logged
 }
 
 // links are the connections to Kafka, apart so that none waits behind another: a group's join holds its connection for seconds, and a write waits for the replicas.
@@ -200,7 +200,7 @@ func checkPartitions(client sarama.Client) (int32, error) {
 			return 0, fmt.Errorf("%w: %s has %d partitions and %s has %d; give them as many", errMisfit, topics.OrderPlaced, want, topic, got)
 		}
 	}
-	return int32(want), nil //nolint:gosec // Kafka's own type for it
+	return int32(want), nil
 }
 
 // newClientConfig is for the connections beside the consumer group. Every record names its partition itself, since all records about an order stay together.

@@ -99,7 +99,7 @@ func (h *handler) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama
 	default:
 		h.fail(fmt.Errorf("partition %d of %s: %w", claim.Partition(), claim.Topic(), err))
 	}
-	return nil
+	return nil //nolint:nilerr // sarama would only log it
 }
 
 // fail asks for new connections.

@@ -111,6 +111,7 @@ func (n *notifier) notify(ctx context.Context, record *sarama.ConsumerMessage, o
 			return n.putOff(ctx, record, failure)
 		case mail.Refused:
 			return n.deadLetter(ctx, record, reasonRefused, failure.Error())
+		case mail.Unavailable, mail.Misconfigured: // not about this mail: it waits
 		}
 		if tries == 1 {
 			n.metrics.waiting.Inc()

@@ -8,7 +8,7 @@ import (
 )
 
 // exampleURL shows the form of INVENTORY_POSTGRES_URL.
-const exampleURL = "postgres://user:password@host:5432/inventory"
+const exampleURL = "postgres://user:password@host:5432/inventory" //nolint:gosec // nobody's
 
 // Config is everything that can be set.
 type Config struct {

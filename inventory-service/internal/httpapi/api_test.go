@@ -123,7 +123,7 @@ func TestBodyLimits(t *testing.T) {
 	if response, body := send(t, server, "GET", "/api/inventory", `["`+strings.Repeat("x", 1<<20)+`"]`); response.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("a body over 1 MiB: got %d %s", response.StatusCode, body)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), "POST", server+"/api/inventory", strings.NewReader("skuCode=A"))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server+"/api/inventory", strings.NewReader("skuCode=A"))
 	if err != nil {
 		t.Fatal(err)
 	}
