@@ -24,6 +24,7 @@ Flags of run:
   --data DIR       where data, logs and stack.json are kept (default .devstack)
   --fresh          delete all data first
   --bin DIR        where the services' programs are (default: beside devstack)
+  --only NAMES     run only these parts (with commas) and what they need
   --free-ports     take any ports that are free (they are in stack.json)
   --quiet          leave the logs of the parts in their files
   --kafka KIND     embedded (default), or apache: Apache Kafka itself; needs java and mvn

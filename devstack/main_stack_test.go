@@ -199,6 +199,7 @@ func get(t *testing.T, url string) string {
 }
 
 func TestStackLivesThroughStopKillAndRestart(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	d := launch(t, data, []string{"LOG_LEVEL=debug", "SECRET_OF_SOMEONE=1"})
 	first := d.ready(t)
@@ -273,6 +274,7 @@ func kill(t *testing.T, pid int) {
 }
 
 func TestCommandsReachTheRunningStack(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), strings.Repeat("long", 25)) // no room for a socket
 	d := launch(t, data, nil)
 	d.ready(t)
@@ -306,6 +308,7 @@ func TestCommandsReachTheRunningStack(t *testing.T) {
 }
 
 func TestExternalPartsAreNotStarted(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	d := launch(t, data, []string{
 		"ORDER_MONGODB_URI=mongodb://u:secret@127.0.0.1:1/order", "INVENTORY_POSTGRES_URL=postgres://u:secret@127.0.0.1:1/inventory",
@@ -327,6 +330,7 @@ func TestExternalPartsAreNotStarted(t *testing.T) {
 }
 
 func TestTakenPortsAreNamedTogether(t *testing.T) {
+	t.Parallel()
 	var listen net.ListenConfig
 	var environment []string
 	for _, setting := range []string{"GATEWAY_PORT", "DEVSTACK_KAFKA_PORT"} {
@@ -352,6 +356,7 @@ func TestTakenPortsAreNamedTogether(t *testing.T) {
 }
 
 func TestFreshEmptiesOnlyItsOwnFolder(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	precious := filepath.Join(data, "precious")
 	if err := os.WriteFile(precious, []byte("mine"), 0o600); err != nil {
@@ -368,6 +373,7 @@ func TestFreshEmptiesOnlyItsOwnFolder(t *testing.T) {
 }
 
 func TestMissingProgramsAreNamed(t *testing.T) {
+	t.Parallel()
 	d := launch(t, filepath.Join(t.TempDir(), "data"), nil, "--bin", t.TempDir())
 	if err := <-d.ended; err == nil {
 		t.Error("it started")

@@ -47,6 +47,7 @@ func startKafka(t *testing.T, port int, dir string) *exec.Cmd {
 // What the broker has acknowledged is there after kill -9, again and again, and
 // the offsets that a group committed are, too.
 func TestKafkaKeepsAcknowledgedRecordsWhenKilled(t *testing.T) {
+	t.Parallel()
 	free, err := ports.Free(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,8 +22,8 @@ import (
 )
 
 type runFlags struct {
-	data, bin, kafka, postgres string
-	fresh, freePorts, quiet    bool
+	data, bin, kafka, postgres, only string
+	fresh, freePorts, quiet          bool
 }
 
 func parseRunFlags(arguments []string) (runFlags, error) {
@@ -32,6 +33,7 @@ func parseRunFlags(arguments []string) (runFlags, error) {
 	flags.StringVar(&f.bin, "bin", "", "")
 	flags.StringVar(&f.kafka, "kafka", "embedded", "")
 	flags.StringVar(&f.postgres, "postgres", "installed", "")
+	flags.StringVar(&f.only, "only", "", "")
 	flags.BoolVar(&f.fresh, "fresh", false, "")
 	flags.BoolVar(&f.freePorts, "free-ports", false, "")
 	flags.BoolVar(&f.quiet, "quiet", false, "")
@@ -147,10 +149,14 @@ func makePlan(ctx context.Context, flags runFlags, dataDir string) (*stack.Plan,
 	if err != nil {
 		cache = dataDir // no home: what is fetched serves this stack only
 	}
+	var only []string
+	if flags.only != "" {
+		only = strings.Split(flags.only, ",")
+	}
 	starter := process.NewStarter()
 	return stack.NewPlan(stack.Options{
 		DataDir: dataDir, CacheDir: filepath.Join(cache, "steadfast"), BinDir: bin, Self: self,
-		ApacheKafka: flags.kafka == "apache", FetchPostgres: flags.postgres == "download",
+		ApacheKafka: flags.kafka == "apache", Only: only, FetchPostgres: flags.postgres == "download",
 		Run: func(cmd *exec.Cmd) error {
 			if err := starter.Start(cmd, syscall.SIGKILL); err != nil {
 				return fmt.Errorf("start: %w", err)

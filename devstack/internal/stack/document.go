@@ -36,8 +36,11 @@ type URLs struct {
 	Inbox         string `json:"inbox"` // "" if the mail server is external
 }
 
-// External is the state of a part that runs elsewhere.
-const External = "external"
+// States of parts that devstack does not run.
+const (
+	External = "external" // runs elsewhere
+	Left     = "left out" // was not asked for
+)
 
 // Part is one part of the running stack.
 type Part struct {
@@ -91,6 +94,9 @@ func (p *Plan) Describe(statuses []supervise.Status) []Part {
 		status, ours := running[parts[i].Name]
 		if !ours {
 			parts[i].State = External
+			if !p.chosen[parts[i].Name] {
+				parts[i].State = Left
+			}
 			continue
 		}
 		parts[i].State, parts[i].PID, parts[i].Restarts = string(status.State), status.PID, status.Restarts

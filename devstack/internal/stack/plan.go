@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -39,11 +40,13 @@ const FerretDBURLSetting = "DEVSTACK_FERRETDB_POSTGRES_URL"
 
 // Options are what the command line says.
 type Options struct {
-	DataDir       string // absolute
-	CacheDir      string // for programs that are fetched
-	BinDir        string // where the services' programs are
-	Self          string // our own program, which the embedded parts run in
-	ApacheKafka   bool
+	DataDir     string // absolute
+	CacheDir    string // for programs that are fetched
+	BinDir      string // where the services' programs are
+	Self        string // our own program, which the embedded parts run in
+	ApacheKafka bool
+	// Only names the parts to run, beside what they need; empty means all.
+	Only          []string
 	FetchPostgres bool
 	// Run starts a child and waits for its end.
 	Run func(*exec.Cmd) error
@@ -54,11 +57,15 @@ type Plan struct {
 	options  Options
 	settings Settings
 	database *postgres.Server // nil if external
+	chosen   map[string]bool  // the parts to run
 }
 
 // NewPlan checks that the services' programs are there and prepares the plan.
 func NewPlan(options Options, settings Settings) (*Plan, error) {
 	p := &Plan{options: options, settings: settings}
+	if err := p.choose(); err != nil {
+		return nil, err
+	}
 	if err := p.checkPrograms(); err != nil {
 		return nil, err
 	}
@@ -77,9 +84,33 @@ func NewPlan(options Options, settings Settings) (*Plan, error) {
 	return p, nil
 }
 
+// choose finds the parts that are to run: all, or the wanted ones with what they need.
+func (p *Plan) choose() error {
+	all := []string{Gateway, Order, Inventory, Notification, Postgres, FerretDB, Kafka, Inbox}
+	needs := map[string][]string{FerretDB: {Postgres}, Order: {FerretDB, Postgres}, Inventory: {Postgres}}
+	wanted := p.options.Only
+	if len(wanted) == 0 {
+		wanted = all
+	}
+	p.chosen = map[string]bool{}
+	for _, name := range wanted {
+		if !slices.Contains(all, name) {
+			return fmt.Errorf("--only: there is no part %q; the parts are %s", name, strings.Join(all, ", "))
+		}
+		p.chosen[name] = true
+		for _, needed := range needs[name] {
+			p.chosen[needed] = true
+		}
+	}
+	return nil
+}
+
 func (p *Plan) checkPrograms() error {
 	var missing []string
 	for _, name := range []string{Gateway, Order, Inventory, Notification} {
+		if !p.chosen[name] {
+			continue
+		}
 		info, err := os.Stat(p.program(name))
 		if err != nil || info.IsDir() {
 			missing = append(missing, name)
@@ -94,7 +125,8 @@ func (p *Plan) checkPrograms() error {
 
 // CheckPorts returns an error that names every port that is taken.
 func (p *Plan) CheckPorts(ctx context.Context) error {
-	return ports.Check(ctx, p.settings.needs(p.options.ApacheKafka))
+	needs := p.settings.needs(p.options.ApacheKafka)
+	return ports.Check(ctx, slices.DeleteFunc(needs, func(need ports.Need) bool { return !p.chosen[need.Part] }))
 }
 
 // Parts are the processes to run, in the order in which they are to be stopped:
@@ -118,7 +150,7 @@ func (p *Plan) Parts() []supervise.Part {
 			answers("http://"+p.settings.address(inboxPort)+"/livez"),
 			nil, "--port", p.port(smtpPort), "--page-port", p.port(inboxPort), "--dir", p.dir(Inbox)))
 	}
-	return all
+	return slices.DeleteFunc(all, func(part supervise.Part) bool { return !p.chosen[part.Name] })
 }
 
 // embedded is a part that runs in a process of our own program.
