@@ -29,7 +29,7 @@ func startLoad(t *testing.T, w *world, gateways ...*shop.Client) *load {
 	t.Helper()
 	l := &load{record: promises.NewRecord()}
 	skus := []string{newStock(t, w, l.record, 100_000), newStock(t, w, l.record, 100_000), newStock(t, w, l.record, 30)}
-	stopping := make(chan struct{})
+	ctx, stopping := context.WithoutCancel(t.Context()), make(chan struct{}) // the end of the test lets the last orders be answered
 	var clients sync.WaitGroup
 	for i := range loadClients {
 		client := gateways[i%len(gateways)]
@@ -40,7 +40,7 @@ func startLoad(t *testing.T, w *world, gateways ...*shop.Client) *load {
 					return
 				default:
 				}
-				if err := loadOnce(t.Context(), client, l.record, skus, n); err != nil {
+				if err := loadOnce(ctx, client, l.record, skus, n); err != nil {
 					t.Error(err)
 				}
 			}
@@ -66,12 +66,12 @@ func loadOnce(ctx context.Context, client *shop.Client, record *promises.Record,
 	}
 	first, err := placeStubbornly(ctx, client, record, order, giveUpAfter)
 	if err != nil {
-		return fmt.Errorf("nobody answered for %v: %w", giveUpAfter, err)
+		return err
 	}
 	if n%5 == 0 {
 		again, err := placeStubbornly(ctx, client, record, order, giveUpAfter)
 		if err != nil {
-			return fmt.Errorf("nobody answered a replay for %v: %w", giveUpAfter, err)
+			return err
 		}
 		if again.Status != first.Status {
 			return fmt.Errorf("order %s was answered %s, and then %s", order.Number, first, again)

@@ -37,7 +37,7 @@ func startSecondReplicas(t *testing.T, w *world) *secondReplicas {
 // startService starts a service alone, and kills it at the end of the test if it still runs.
 func startService(t *testing.T, name string, settings ...string) *system.Service {
 	t.Helper()
-	service, err := system.StartService(t.Context(), theSuite.programs, name, theSuite.dir, settings...)
+	service, err := system.StartService(t.Context(), system.Place{Programs: theSuite.programs, Logs: theSuite.dir, Ports: theSuite.ports}, name, settings...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,7 @@ const (
 type suite struct {
 	dir      string // everything is below it
 	programs string
+	ports    *system.Ports
 
 	once   sync.Once
 	shared *world
@@ -74,7 +75,7 @@ func (s *suite) open() error {
 	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL does not run as root, and must get to its data
 		return fmt.Errorf("open the folder to PostgreSQL: %w", err)
 	}
-	s.dir, s.programs = dir, os.Getenv(settingPrograms)
+	s.dir, s.programs, s.ports = dir, os.Getenv(settingPrograms), system.NewPorts()
 	if s.programs != "" {
 		s.programs, err = filepath.Abs(s.programs)
 		return err
@@ -82,7 +83,7 @@ func (s *suite) open() error {
 	s.programs = filepath.Join(dir, "bin")
 	ctx, cancel := context.WithTimeout(context.Background(), buildWithin)
 	defer cancel()
-	return system.Build(ctx, "..", s.programs, raceDetector)
+	return system.Build(ctx, "..", s.programs)
 }
 
 // close stops the shared stack and sees that no process is left of any.
@@ -140,7 +141,7 @@ func openWorld(data string) (*world, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), testWithin)
 	defer cancel()
 	stack, err := system.Start(ctx, system.Options{
-		Programs: theSuite.programs, Data: data,
+		Programs: theSuite.programs, Data: data, Ports: theSuite.ports,
 		Environment: []string{"ORDER_ABANDON_AFTER=" + abandonAfter.String(), "LOG_LEVEL=info"},
 	})
 	if err != nil {

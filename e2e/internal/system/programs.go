@@ -26,15 +26,10 @@ const devstack = "devstack"
 // Services lists the four services.
 func Services() []string { return []string{Gateway, Order, Inventory, Notification} }
 
-// Build builds devstack and the services of the repository into dir. With race, the services watch themselves for data races; devstack does not, for the database in it
-// would become too slow.
-func Build(ctx context.Context, repository, dir string, race bool) error {
+// Build builds devstack and the services of the repository into dir.
+func Build(ctx context.Context, repository, dir string) error {
 	for _, name := range append(Services(), devstack) {
-		arguments := []string{"build", "-C", filepath.Join(repository, name), "-o", filepath.Join(dir, name)}
-		if race && name != devstack {
-			arguments = append(arguments, "-race")
-		}
-		command := exec.CommandContext(ctx, "go", append(arguments, ".")...) //nolint:gosec // our own folders
+		command := exec.CommandContext(ctx, "go", "build", "-C", filepath.Join(repository, name), "-o", filepath.Join(dir, name), ".") //nolint:gosec // our own folders
 		if output, err := command.CombinedOutput(); err != nil {
 			return errors.Join(fmt.Errorf("build %s: %w", name, err), errors.New(string(output)))
 		}

@@ -60,28 +60,35 @@ func (s *Stack) Settings() []string {
 	}, s.options.Environment...)
 }
 
-// StartService starts one service with nothing but these settings, on free ports of its own. It does not wait for the service to be ready. The log is a file in dir.
-func StartService(ctx context.Context, programs, name, dir string, settings ...string) (*Service, error) {
-	log, err := os.CreateTemp(dir, name+"-*.log")
+// Place is where a service is started.
+type Place struct {
+	// Programs is the folder with the programs, and Logs that for the log.
+	Programs, Logs string
+	Ports          *Ports
+}
+
+// StartService starts one service with nothing but these settings, on free ports of its own. It does not wait for the service to be ready.
+func StartService(ctx context.Context, place Place, name string, settings ...string) (*Service, error) {
+	log, err := os.CreateTemp(place.Logs, name+"-*.log")
 	if err != nil {
 		return nil, fmt.Errorf("make a log: %w", err)
 	}
 	defer log.Close() //nolint:errcheck // the child has its own copy
 	s := &Service{log: log.Name(), ended: make(chan struct{})}
-	s.command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(programs, name)) //nolint:gosec // built by us
+	s.command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(place.Programs, name)) //nolint:gosec // built by us
 	s.command.Env = []string{"LISTEN_HOST=127.0.0.1"}
 	ports := portSettings(name)
-	addresses, err := FreeAddresses(ctx, len(ports))
+	free, err := place.Ports.Take(ctx, len(ports))
 	if err != nil {
 		return nil, err
 	}
 	for i, setting := range ports {
-		_, port, _ := net.SplitHostPort(addresses[i])
-		s.command.Env = append(s.command.Env, setting+"="+port)
+		s.command.Env = append(s.command.Env, setting+"="+free[i])
 	}
-	s.URL, s.API = "http://"+addresses[len(ports)-1], "http://"+addresses[0]
+	first, last := net.JoinHostPort("127.0.0.1", free[0]), net.JoinHostPort("127.0.0.1", free[len(free)-1])
+	s.API, s.URL = "http://"+first, "http://"+last
 	if name == Inventory {
-		s.GRPC, s.API = addresses[0], s.URL
+		s.GRPC, s.API = first, s.URL
 	}
 	s.command.Env = append(s.command.Env, settings...)
 	s.command.Stdout, s.command.Stderr = log, log
@@ -110,21 +117,6 @@ func (s *Service) start() error {
 		_ = s.command.Wait() // ProcessState keeps how it ended
 	}()
 	return nil
-}
-
-// FreeAddresses returns addresses on this machine that nobody listens on.
-func FreeAddresses(ctx context.Context, n int) ([]string, error) {
-	var config net.ListenConfig
-	addresses := make([]string, n)
-	for i := range addresses {
-		listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer listener.Close() //nolint:errcheck // all are held until the last is found, so that they differ
-		addresses[i] = listener.Addr().String()
-	}
-	return addresses, nil
 }
 
 // WaitAnswer waits until GET path on the service's port for health answers with the status.

@@ -29,6 +29,8 @@ type Options struct {
 	Programs string
 	// Data is the folder that devstack keeps the data in; a stack that is started on it again has what it had.
 	Data string
+	// Ports is where the stack, and services beside it, get their ports from.
+	Ports *Ports
 	// Environment holds settings as NAME=value, on top of those of this process.
 	Environment []string
 }
@@ -70,6 +72,14 @@ type part struct {
 	PID   int    `json:"pid"`
 }
 
+// stackPorts are the settings for the ports of a stack.
+func stackPorts() []string {
+	return []string{
+		"GATEWAY_PORT", "GATEWAY_ADMIN_PORT", "ORDER_PORT", "INVENTORY_PORT", "INVENTORY_GRPC_PORT", "NOTIFICATION_PORT",
+		"DEVSTACK_POSTGRES_PORT", "DEVSTACK_MONGODB_PORT", "DEVSTACK_KAFKA_PORT", "DEVSTACK_SMTP_PORT", "DEVSTACK_INBOX_PORT",
+	}
+}
+
 // Start starts a stack on free ports and waits until all of it is ready.
 func Start(ctx context.Context, options Options) (*Stack, error) {
 	output, err := os.OpenFile(options.Data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -79,8 +89,16 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	defer output.Close() //nolint:errcheck // the child has its own copy
 	s := &Stack{options: options, ended: make(chan struct{})}
 	s.command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(options.Programs, devstack), //nolint:gosec // built by us
-		"run", "--free-ports", "--quiet", "--data", options.Data, "--bin", options.Programs)
+		"run", "--quiet", "--data", options.Data, "--bin", options.Programs)
+	settings := stackPorts()
+	ports, err := options.Ports.Take(ctx, len(settings))
+	if err != nil {
+		return nil, err
+	}
 	s.command.Env = append(os.Environ(), options.Environment...)
+	for i, setting := range settings {
+		s.command.Env = append(s.command.Env, setting+"="+ports[i])
+	}
 	s.command.Stdout, s.command.Stderr = output, output
 	if err := s.command.Start(); err != nil {
 		return nil, fmt.Errorf("start devstack: %w", err)
