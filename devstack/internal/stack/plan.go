@@ -130,8 +130,9 @@ func (p *Plan) CheckPorts(ctx context.Context) error {
 }
 
 // Parts are the processes to run, in the order in which they are to be stopped:
-// first what takes requests, last what others keep their data in. The time for
-// stopping all of them adds up to less than ten seconds.
+// first what takes requests, last what others keep their data in. The times for
+// stopping them add up to about the ten seconds that all may take; the order
+// service has the most, for it publishes what it has answered for.
 func (p *Plan) Parts() []supervise.Part {
 	all := p.serviceParts()
 	if !p.settings.External(FerretDB) {

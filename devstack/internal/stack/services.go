@@ -37,7 +37,7 @@ func (p *Plan) services() []service {
 			"INVENTORY_SERVICE_URI": "http://" + p.settings.address(inventoryPort),
 		},
 	}, {
-		name: Order, needs: []string{FerretDB}, stopWithin: 2 * time.Second, healthPort: orderPort,
+		name: Order, needs: []string{FerretDB}, stopWithin: 3 * time.Second, healthPort: orderPort,
 		prefixes: []string{"ORDER_", "KAFKA_"},
 		values: map[string]string{
 			orderPort:            p.port(orderPort),
