@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -99,6 +100,9 @@ func (c *Console) ShowLog(part, line string) {
 func (c *Console) ShowTable(parts []stack.Part) {
 	rows := [][]string{{"PART", "STATE", "ADDRESS", "PID", "LOG"}}
 	for _, part := range parts {
+		if part.State == stack.Left {
+			continue
+		}
 		row := []string{part.Name, part.State, "", "-", "-"}
 		if part.PID > 0 {
 			row[3] = strconv.Itoa(part.PID)
@@ -137,6 +141,19 @@ func (c *Console) ShowTable(parts []stack.Part) {
 func (c *Console) ShowWelcome(document stack.Document) {
 	c.Say("\n%s\n", c.paint(bold, fmt.Sprintf("Steadfast is ready (%.1f s).", time.Since(document.StartedAt).Seconds())))
 	c.ShowTable(document.Parts)
+	runs := func(name string) bool {
+		return slices.ContainsFunc(document.Parts, func(part stack.Part) bool { return part.Name == name && part.State != stack.Left })
+	}
+	if runs(stack.Gateway) {
+		c.showFirstSteps(document)
+	}
+	if document.URLs.Inbox != "" && runs(stack.Inbox) {
+		c.Say("Read the mail:  %s/", document.URLs.Inbox)
+	}
+	c.Say("Ctrl-C stops everything; a second one kills it.\n")
+}
+
+func (c *Console) showFirstSteps(document stack.Document) {
 	c.Say(strings.NewReplacer("{gateway}", document.URLs.Gateway).Replace(`
 Try first:
 
@@ -149,10 +166,6 @@ Try first:
   # list the orders of a user
   curl {gateway}/api/order/user123
 `))
-	if document.URLs.Inbox != "" {
-		c.Say("Read the mail:  %s/", document.URLs.Inbox)
-	}
-	c.Say("Ctrl-C stops everything; a second one kills it.\n")
 }
 
 func (c *Console) paint(colour, text string) string {
