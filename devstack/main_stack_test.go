@@ -198,16 +198,9 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-func TestStackLivesThroughStopKillAndRestart(t *testing.T) {
-	t.Parallel()
-	data := filepath.Join(t.TempDir(), "data")
-	d := launch(t, data, []string{"LOG_LEVEL=debug", "SECRET_OF_SOMEONE=1"})
-	first := d.ready(t)
-	for _, p := range first.Parts {
-		if p.State != "ready" || !alive(p.PID) {
-			t.Errorf("%s: got %s with process %d, want ready", p.Name, p.State, p.PID)
-		}
-	}
+// checkEnvironment looks at what the order service was given.
+func checkEnvironment(t *testing.T, first stack.Document) {
+	t.Helper()
 	environment := get(t, first.URLs.Order+"/environment")
 	for _, want := range []string{"LOG_LEVEL=debug", "ORDER_MONGODB_URI=" + first.URLs.MongoDB, "KAFKA_BOOTSTRAP_SERVERS=" + first.URLs.Kafka, "LISTEN_HOST=127.0.0.1"} {
 		if !strings.Contains(environment, want) {
@@ -219,6 +212,19 @@ func TestStackLivesThroughStopKillAndRestart(t *testing.T) {
 			t.Errorf("the order service's environment holds %s", alien)
 		}
 	}
+}
+
+func TestStackLivesThroughStopKillAndRestart(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	d := launch(t, data, []string{"LOG_LEVEL=debug", "SECRET_OF_SOMEONE=1"})
+	first := d.ready(t)
+	for _, p := range first.Parts {
+		if p.State != "ready" || !alive(p.PID) {
+			t.Errorf("%s: got %s with process %d, want ready", p.Name, p.State, p.PID)
+		}
+	}
+	checkEnvironment(t, first)
 	if got := query(t, first.URLs.Postgres, "SHOW fsync"); got != "on" {
 		t.Errorf("fsync: got %s, want on", got)
 	}
