@@ -180,9 +180,11 @@ func (p *Process) Stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	for i := len(stops) - 1; i >= 0; i-- {
+		began := time.Now()
 		if err := stops[i].run(ctx); err != nil {
 			p.Log.Warn("a part did not stop cleanly", "part", stops[i].name, "error", err)
 		}
+		p.Log.Debug("a part stopped", "part", stops[i].name, "duration", time.Since(began))
 	}
 	p.Log.Info("stopped")
 }
