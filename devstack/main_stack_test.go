@@ -63,7 +63,7 @@ func launch(t *testing.T, data string, environment []string, arguments ...string
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer output.Close()
+	defer output.Close() //nolint:errcheck // the test is about something else
 	d.Stdout, d.Stderr = output, output
 	d.Env = append(os.Environ(), environment...)
 	d.Cancel = func() error { return d.Process.Signal(syscall.SIGTERM) }
@@ -75,7 +75,7 @@ func launch(t *testing.T, data string, environment []string, arguments ...string
 	t.Cleanup(func() {
 		if d.ProcessState == nil {
 			_ = d.Process.Signal(syscall.SIGTERM)
-			<-d.ended
+			_ = <-d.ended
 		}
 	})
 	return d
@@ -160,7 +160,7 @@ func execute(t *testing.T, url, statement string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context())
+	defer conn.Close(t.Context()) //nolint:errcheck // the test is about something else
 	if _, err := conn.Exec(t.Context(), statement); err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func query(t *testing.T, url, statement string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context())
+	defer conn.Close(t.Context()) //nolint:errcheck // the test is about something else
 	var answer string
 	if err := conn.QueryRow(t.Context(), statement).Scan(&answer); err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func TestStackLivesThroughStopKillAndRestart(t *testing.T) {
 	d = launch(t, data, nil)
 	before := d.ready(t)
 	kill(t, d.Process.Pid)
-	<-d.ended
+	_ = <-d.ended
 	d.ended <- nil
 	d = launch(t, data, nil)
 	after := d.ready(t)
@@ -344,7 +344,7 @@ func TestTakenPortsAreNamedTogether(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer listener.Close()
+		defer listener.Close() //nolint:errcheck // the test is about something else
 		_, port, _ := net.SplitHostPort(listener.Addr().String())
 		environment = append(environment, setting+"="+port)
 	}

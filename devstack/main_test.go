@@ -56,7 +56,7 @@ func fakeService(name string) error {
 	}
 	go func() {
 		<-ctx.Done()
-		server.Close()
+		server.Close() //nolint:errcheck // the test is about something else
 	}()
 	fmt.Printf(`{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"serving","port":%q}`+"\n", os.Getenv(port))
 	if err := server.ListenAndServe(); ctx.Err() == nil {

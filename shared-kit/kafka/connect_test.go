@@ -17,7 +17,7 @@ func TestConnectEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer broker.Close()
+	defer broker.Close() //nolint:errcheck // the test is about something else
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {

@@ -55,5 +55,6 @@ func (l log) Logf(level kfake.LogLevel, format string, arguments ...any) {
 		l.Error(fmt.Sprintf(format, arguments...))
 	case kfake.LogLevelWarn:
 		l.Warn(fmt.Sprintf(format, arguments...))
+	default:
 	}
 }

@@ -37,7 +37,7 @@ func Open(path string, mode fs.FileMode) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a file descriptor fits
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		holder, _ := io.ReadAll(lock)
 		err = fmt.Errorf("another devstack (process %s) runs on %s; stop it, or give this one a folder of its own with --data",
 			strings.TrimSpace(string(holder)), path)

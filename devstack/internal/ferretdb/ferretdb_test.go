@@ -211,7 +211,7 @@ func TestCollectionsOfTheOrderServiceGetTheirIndexes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context())
+	defer conn.Close(t.Context()) //nolint:errcheck // the test is about something else
 	indexes := func() (n int) {
 		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE schemaname = 'order' AND indexdef LIKE '%gin%'`).Scan(&n); err != nil {
 			t.Fatal(err)

@@ -93,7 +93,7 @@ func (s server) get(t *testing.T, path string) (*http.Response, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // the test is about something else
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestMailsSurviveARestartAndACutOffRecord(t *testing.T) {
 	if _, err := file.WriteString(`{"id":3,"size":1000}` + "\nonly a part"); err != nil {
 		t.Fatal(err)
 	}
-	file.Close()
+	file.Close() //nolint:errcheck // the test is about something else
 
 	s = startInbox(t, dir)
 	s.send(t, "user@example.com", "three", "3@x")
@@ -207,7 +207,7 @@ func TestIDsGoOnAfterAllWereDeleted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response.Body.Close()
+	response.Body.Close() //nolint:errcheck // the test is about something else
 	if got := s.list(t, ""); len(got) > 0 {
 		t.Errorf("after deletion: got %v", got)
 	}
@@ -289,7 +289,7 @@ func TestPageIsToldOfNewMail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // the test is about something else
 	lines := bufio.NewScanner(response.Body)
 	next := func() string {
 		for lines.Scan() {

@@ -67,7 +67,7 @@ func holderOf(inode string) string {
 }
 
 func commandOf(pid string) string {
-	data, err := os.ReadFile("/proc/" + pid + "/cmdline")
+	data, err := os.ReadFile("/proc/" + pid + "/cmdline") //nolint:gosec // a number
 	if err != nil {
 		return "unknown"
 	}

@@ -18,7 +18,7 @@ func TestCheckNamesEveryTakenPortAndItsHolder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer listener.Close()
+		defer listener.Close() //nolint:errcheck // the test is about something else
 		port := listener.Addr().(*net.TCPAddr).Port
 		needs = append(needs, ports.Need{Part: part, Port: port, Setting: "DEVSTACK_" + strings.ToUpper(part) + "_PORT"})
 	}
@@ -72,12 +72,12 @@ func TestCheckTakesLingeringPortAsFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Close() // the side that closes first lingers
+	server.Close() //nolint:errcheck // the test is about something else
 	if _, err := client.Read(make([]byte, 1)); err == nil {
 		t.Fatal("the connection is still open")
 	}
-	client.Close()
-	listener.Close()
+	client.Close() //nolint:errcheck // the test is about something else
+	listener.Close() //nolint:errcheck // the test is about something else
 	port := listener.Addr().(*net.TCPAddr).Port
 	if err := ports.Check(t.Context(), []ports.Need{{"gateway", port, "GATEWAY_PORT"}}); err != nil {
 		t.Error(err)

@@ -116,7 +116,7 @@ func Fetch(ctx context.Context, dir string) error {
 		BinariesPath(filepath.Join(dir, "programs")).
 		RuntimePath(filepath.Join(dir, "runtime")).
 		DataPath(filepath.Join(dir, "data")).
-		Port(uint32(free[0])). //nolint:gosec // a TCP port
+		Port(uint32(free[0])).
 		StartParameters(map[string]string{"unix_socket_directories": ""}).
 		StartTimeout(time.Minute).
 		Logger(io.Discard))

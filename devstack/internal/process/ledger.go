@@ -92,7 +92,7 @@ func stopLeftover(ctx context.Context, file string) (bool, error) {
 	}
 	var e entry
 	if json.Unmarshal(data, &e) != nil || e.PID <= 1 || !e.alive() {
-		return false, nil // torn by a crash, or gone: nothing to stop
+		return false, nil //nolint:nilerr // torn by a crash, or gone: nothing to stop
 	}
 	for _, sig := range []syscall.Signal{e.Signal, syscall.SIGKILL} {
 		if err := syscall.Kill(e.PID, sig); err != nil && !errors.Is(err, syscall.ESRCH) {

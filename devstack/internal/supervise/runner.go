@@ -47,7 +47,7 @@ type runner struct {
 	options  Options
 	starter  *process.Starter
 	commands chan command
-	retired  context.Context // done when the part must not start any more
+	retired  context.Context //nolint:containedctx // the runner's own life: done when the part must not start any more
 	retire   context.CancelFunc
 	gone     chan struct{} // closed when no command is taken any more
 
