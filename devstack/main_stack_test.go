@@ -75,7 +75,7 @@ func launch(t *testing.T, data string, environment []string, arguments ...string
 	t.Cleanup(func() {
 		if d.ProcessState == nil {
 			_ = d.Process.Signal(syscall.SIGTERM)
-			_ = <-d.ended
+			<-d.ended //nolint:errcheck // how it ended does not matter here
 		}
 	})
 	return d
@@ -190,7 +190,7 @@ func get(t *testing.T, url string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // the test is about something else
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func TestStackLivesThroughStopKillAndRestart(t *testing.T) {
 	d = launch(t, data, nil)
 	before := d.ready(t)
 	kill(t, d.Process.Pid)
-	_ = <-d.ended
+	<-d.ended //nolint:errcheck // how it ended does not matter here
 	d.ended <- nil
 	d = launch(t, data, nil)
 	after := d.ready(t)

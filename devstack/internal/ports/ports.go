@@ -73,7 +73,7 @@ func Free(ctx context.Context, n int) ([]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
-		defer listener.Close() //nolint:errcheck,gocritic // all are held until the last is found, so that they differ; closing a listener that nobody used cannot fail
+		defer listener.Close() //nolint:errcheck // all are held until the last is found, so that they differ; closing a listener that nobody used cannot fail
 		_, port, err := net.SplitHostPort(listener.Addr().String())
 		if err != nil {
 			return nil, fmt.Errorf("read a free port: %w", err)

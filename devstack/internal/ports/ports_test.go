@@ -76,7 +76,7 @@ func TestCheckTakesLingeringPortAsFree(t *testing.T) {
 	if _, err := client.Read(make([]byte, 1)); err == nil {
 		t.Fatal("the connection is still open")
 	}
-	client.Close() //nolint:errcheck // the test is about something else
+	client.Close()   //nolint:errcheck // the test is about something else
 	listener.Close() //nolint:errcheck // the test is about something else
 	port := listener.Addr().(*net.TCPAddr).Port
 	if err := ports.Check(t.Context(), []ports.Need{{"gateway", port, "GATEWAY_PORT"}}); err != nil {
