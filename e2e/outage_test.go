@@ -117,11 +117,14 @@ func inventoryIsAway(t *testing.T, w *world) {
 func kafkaIsAway(t *testing.T, w *world) {
 	record := promises.NewRecord()
 	sku := newStock(t, w, record, 100)
+	replica := startReplicas(t, w, []string{system.Order})[0]
 	stopPart(t, w, system.Kafka)
 	placeAll(t, w.shop, record, newOrders(sku, 20))
+	placeAll(t, shop.New(replica.API), record, newOrders(sku, 20))
+	terminate(t, replica) // it takes with it that it owes events
 	startPart(t, w, system.Kafka)
 	placeAll(t, w.shop, record, newOrders(sku, 5))
-	wantAnswers(t, record, map[int]int{http.StatusCreated: 25})
+	wantAnswers(t, record, map[int]int{http.StatusCreated: 45})
 	s := w.system()
 	s.Quiet = sweepWithin
 	checkPromises(t, s, record, 0)
@@ -137,9 +140,12 @@ func smtpIsAway(t *testing.T, w *world) {
 	}
 	record := promises.NewRecord()
 	sku := newStock(t, w, record, 1000)
+	replica := startReplicas(t, w, []string{system.Notification})[0]
 	stopPart(t, w, system.Inbox)
 	placeAll(t, w.shop, record, newOrders(sku, 20))
 	wantMetric(t, 10*time.Second, w.URLs.Notification, "notification_waiting", func(v float64) bool { return v > 0 })
+	wantMetric(t, 10*time.Second, replica.URL, "notification_waiting", func(v float64) bool { return v > 0 })
+	terminate(t, replica) // in the midst of waiting
 	keepOrdering(t, w, record, sku, outage)
 	startPart(t, w, system.Inbox)
 	if refused := record.Answers(http.StatusConflict) + record.Answers(http.StatusServiceUnavailable); refused > 0 {
@@ -156,6 +162,7 @@ type frozenPart struct {
 	stock        int // and of a look at the stock
 	hold         time.Duration
 	mostRepeated int
+	stopped      []string // services that need the part, of which another replica is stopped meanwhile
 }
 
 // TestFrozenParts stops the processes of a part by SIGSTOP, so that they neither answer nor refuse, and lets them go on.
@@ -167,12 +174,13 @@ func TestFrozenParts(t *testing.T) {
 	w := ownWorld(t)
 	parts := []frozenPart{
 		{name: system.Inventory, order: 503, list: 200, stock: 503},
-		{name: system.FerretDB, order: 503, list: 503, stock: 200},
-		{name: system.Postgres, order: 503, list: 503, stock: 503},
+		{name: system.FerretDB, order: 503, list: 503, stock: 200, stopped: []string{system.Order}},
+		{name: system.Postgres, order: 503, list: 503, stock: 503, stopped: []string{system.Order, system.Inventory}},
 		{name: system.Order, order: 503, list: 503, stock: 200},
-		{name: system.Kafka, order: 201, list: 200, stock: 200, hold: 12 * time.Second}, // longer than a client waits for a broker's answer
+		// longer than a client waits for a broker's answer
+		{name: system.Kafka, order: 201, list: 200, stock: 200, hold: 12 * time.Second, stopped: []string{system.Order, system.Notification}},
 		{name: system.Notification, order: 201, list: 200, stock: 200, hold: 3 * time.Second},
-		{name: system.Inbox, order: 201, list: 200, stock: 200, hold: 3 * time.Second, mostRepeated: perPartition},
+		{name: system.Inbox, order: 201, list: 200, stock: 200, hold: 3 * time.Second, mostRepeated: perPartition, stopped: []string{system.Notification}},
 	}
 	records := make([]*promises.Record, len(parts))
 	for i, part := range parts {
@@ -193,6 +201,7 @@ func freezePart(t *testing.T, w *world, record *promises.Record, part frozenPart
 	sku := newStock(t, w, record, 1000)
 	before := newOrder(sku, 1)
 	placeAll(t, w.shop, record, []shop.Order{before})
+	replicas := startReplicas(t, w, part.stopped)
 	thaw, err := w.FreezePart(part.name)
 	if err != nil {
 		t.Fatal(err)
@@ -218,6 +227,10 @@ func freezePart(t *testing.T, w *world, record *promises.Record, part frozenPart
 	})
 	all.Wait()
 	keepOrdering(t, w, record, sku, part.hold)
+	for _, replica := range replicas {
+		all.Go(func() { terminate(t, replica) })
+	}
+	all.Wait()
 	thaw()
 	for _, order := range append(orders, newOrders(sku, 3)...) {
 		if _, err := placeStubbornly(t.Context(), w.shop, record, order, 30*time.Second); err != nil {
@@ -241,6 +254,19 @@ func keepOrdering(t *testing.T, w *world, record *promises.Record, sku string, s
 			placeAll(t, w.shop, record, newOrders(sku, 1))
 		}
 	}
+}
+
+// startReplicas starts one more of each service and waits until it is ready.
+func startReplicas(t *testing.T, w *world, names []string) []*system.Service {
+	t.Helper()
+	replicas := make([]*system.Service, len(names))
+	for i, name := range names {
+		replicas[i] = startService(t, name, w.Settings()...)
+		if err := replicas[i].WaitReady(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return replicas
 }
 
 // newOrders returns orders of one unit each.
