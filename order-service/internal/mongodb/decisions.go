@@ -23,11 +23,9 @@ func (d *Decisions) Insert(ctx context.Context, decision order.Decision) error {
 
 // Find implements order.Decisions.
 func (d *Decisions) Find(ctx context.Context, number string) (order.Decision, error) {
-	ctx, span := startSpan(ctx, "find", d.collection().Name())
-	defer span.End()
-	var row decisionRow
-	if err := d.collection().FindOne(ctx, bson.D{{Key: "_id", Value: number}}).Decode(&row); err != nil {
-		return order.Decision{}, translate(err)
+	row, err := findOne[decisionRow](ctx, d.collection(), number)
+	if err != nil {
+		return order.Decision{}, err
 	}
 	return row.decision()
 }

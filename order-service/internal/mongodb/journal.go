@@ -25,11 +25,9 @@ func (j *Journal) Insert(ctx context.Context, entry order.Entry) error {
 
 // Find implements order.Journal.
 func (j *Journal) Find(ctx context.Context, number string) (order.Entry, error) {
-	ctx, span := startSpan(ctx, "find", j.collection().Name())
-	defer span.End()
-	var row entryRow
-	if err := j.collection().FindOne(ctx, bson.D{{Key: "_id", Value: number}}).Decode(&row); err != nil {
-		return order.Entry{}, translate(err)
+	row, err := findOne[entryRow](ctx, j.collection(), number)
+	if err != nil {
+		return order.Entry{}, err
 	}
 	return row.entry()
 }

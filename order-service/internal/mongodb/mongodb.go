@@ -86,5 +86,13 @@ func (d *Database) ensureIndexes(ctx context.Context) error {
 	return nil
 }
 
+// findOne returns the document of the number, or order.ErrNotFound.
+func findOne[Row any](ctx context.Context, collection *mongo.Collection, number string) (row Row, err error) {
+	ctx, span := startSpan(ctx, "find", collection.Name())
+	defer span.End()
+	err = collection.FindOne(ctx, bson.D{{Key: "_id", Value: number}}).Decode(&row)
+	return row, translate(err)
+}
+
 // Close ends all connections.
 func (d *Database) Close(ctx context.Context) error { return translate(d.client.Disconnect(ctx)) }
