@@ -98,7 +98,7 @@ func TestPoisonRecords(t *testing.T) {
 		valid(newID("ORD"), "nobody"), valid(newID("ORD"), ""), valid("", "a@example.com"), valid(newID("ORD"), "a@example.com>\r\nRCPT TO:<b@example.com"), []byte(strings.Repeat("x", 500_000)),
 	} {
 		poison, err := w.kafka.Write(kafka.Record{
-			Topic: topics.OrderPlaced, Partition: int32(i) % topics.Partitions, Key: []byte(newID("poison")), Value: value, //nolint:gosec // a small number
+			Topic: topics.OrderPlaced, Partition: int32(i) % topics.Partitions, Key: []byte(newID("poison")), Value: value,
 			Headers: []sarama.RecordHeader{{Key: []byte("of"), Value: []byte("a stranger")}},
 		})
 		if err != nil {

@@ -45,7 +45,7 @@ func startMoodyServer(t *testing.T) *moodyServer {
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		_ = server.Close() // it fails where the listener is closed already
-		<-served
+		<-served           //nolint:errcheck // the listener is closed
 	})
 	return m
 }

@@ -72,7 +72,7 @@ func (s *suite) open() error {
 	if err != nil {
 		return fmt.Errorf("make a folder: %w", err)
 	}
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL does not run as root, and must get to its data
+	if err := os.Chmod(dir, 0o711); err != nil {
 		return fmt.Errorf("open the folder to PostgreSQL: %w", err)
 	}
 	s.dir, s.programs, s.ports = dir, os.Getenv(settingPrograms), system.NewPorts()

@@ -147,13 +147,15 @@ func (c *Client) Describe(topic string) (partitions int, settings map[string]str
 	if err != nil {
 		return 0, nil, fmt.Errorf("list the partitions: %w", err)
 	}
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic})
+	described, err := admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: topic}}, sarama.DescribeConfigsOptions{})
 	if err != nil {
 		return 0, nil, fmt.Errorf("read the settings: %w", err)
 	}
-	settings = make(map[string]string, len(entries))
-	for _, entry := range entries {
-		settings[entry.Name] = entry.Value
+	settings = make(map[string]string)
+	for _, resource := range described {
+		for _, entry := range resource.Configs {
+			settings[entry.Name] = entry.Value
+		}
 	}
 	return len(list), settings, nil
 }

@@ -22,7 +22,7 @@ const (
 
 // NewPorts begins anywhere, for other tests may run on this machine.
 func NewPorts() *Ports {
-	return &Ports{next: lowestPort + rand.IntN(highestPort-lowestPort)} //nolint:gosec // no secret
+	return &Ports{next: lowestPort + rand.IntN(highestPort-lowestPort)}
 }
 
 // Take returns n ports.

@@ -75,7 +75,7 @@ func StartService(ctx context.Context, place Place, name string, settings ...str
 	}
 	defer log.Close() //nolint:errcheck // the child has its own copy
 	s := &Service{log: log.Name(), ended: make(chan struct{})}
-	s.command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(place.Programs, name)) //nolint:gosec // built by us
+	s.command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(place.Programs, name))
 	s.command.Env = []string{"LISTEN_HOST=127.0.0.1"}
 	ports := portSettings(name)
 	free, err := place.Ports.Take(ctx, len(ports))
@@ -103,7 +103,7 @@ func (s *Service) StartAgain(ctx context.Context) (*Service, error) {
 	}
 	defer log.Close() //nolint:errcheck // the child has its own copy
 	again := &Service{URL: s.URL, API: s.API, GRPC: s.GRPC, log: s.log, ended: make(chan struct{})}
-	again.command = exec.CommandContext(context.WithoutCancel(ctx), s.command.Path) //nolint:gosec // as before
+	again.command = exec.CommandContext(context.WithoutCancel(ctx), s.command.Path)
 	again.command.Env, again.command.Stdout, again.command.Stderr = s.command.Env, log, log
 	return again, again.start()
 }

@@ -88,7 +88,7 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	}
 	defer output.Close() //nolint:errcheck // the child has its own copy
 	s := &Stack{options: options, ended: make(chan struct{})}
-	s.command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(options.Programs, devstack), //nolint:gosec // built by us
+	s.command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(options.Programs, devstack),
 		"run", "--quiet", "--data", options.Data, "--bin", options.Programs)
 	settings := stackPorts()
 	ports, err := options.Ports.Take(ctx, len(settings))
@@ -167,7 +167,7 @@ func (s *Stack) devstack(ctx context.Context, verb, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, commandWithin)
 	defer cancel()
 	program := filepath.Join(s.options.Programs, devstack)
-	output, err := exec.CommandContext(ctx, program, verb, name, "--data", s.options.Data).CombinedOutput() //nolint:gosec // built by us
+	output, err := exec.CommandContext(ctx, program, verb, name, "--data", s.options.Data).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s %s: %w: %s", verb, name, err, output)
 	}
@@ -252,7 +252,7 @@ func (s *Stack) Complaints() ([]string, error) {
 }
 
 func complaintsIn(log string) ([]string, error) {
-	data, err := os.ReadFile(log) //nolint:gosec // a log of our own
+	data, err := os.ReadFile(log)
 	if err != nil {
 		return nil, fmt.Errorf("read log: %w", err)
 	}

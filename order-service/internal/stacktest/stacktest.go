@@ -44,15 +44,15 @@ func Start(parts string) (stack *Stack, err error) {
 		}
 	}()
 	_, here, _, _ := runtime.Caller(0)
-	build := exec.Command("go", "build", "-o", stack.devstack, ".") //nolint:gosec,noctx // a path of our own; the test's time-out bounds it
+	build := exec.Command("go", "build", "-o", stack.devstack, ".") //nolint:noctx // the test's time-out bounds it
 	build.Dir = filepath.Join(filepath.Dir(here), "..", "..", "..", "devstack")
 	build.Env = append(os.Environ(), "GOWORK=off")
 	if output, err := build.CombinedOutput(); err != nil {
 		return stack, fmt.Errorf("build devstack: %w\n%s", err, output)
 	}
 	data := filepath.Join(dir, "data")
-	stack.process = exec.Command(stack.devstack, "run", "--data", data, "--free-ports", "--quiet", "--only", parts) //nolint:gosec,noctx // see above
-	log, err := os.Create(filepath.Join(dir, "devstack.log"))                                                       //nolint:gosec // see above
+	stack.process = exec.Command(stack.devstack, "run", "--data", data, "--free-ports", "--quiet", "--only", parts) //nolint:noctx // see above
+	log, err := os.Create(filepath.Join(dir, "devstack.log"))
 	if err != nil {
 		return stack, fmt.Errorf("make the stack's log: %w", err)
 	}
@@ -91,7 +91,7 @@ func (s *Stack) awaitReady(path string) error {
 				Kafka   string `json:"kafka"`
 			} `json:"urls"`
 		}
-		data, err := os.ReadFile(path) //nolint:gosec // see above
+		data, err := os.ReadFile(path)
 		if err == nil && json.Unmarshal(data, &document) == nil && document.Ready {
 			s.MongoDB, s.Kafka = document.URLs.MongoDB, document.URLs.Kafka
 			return nil
@@ -101,7 +101,7 @@ func (s *Stack) awaitReady(path string) error {
 
 // Control sends a command (stop, start, kill) for one part to the running stack.
 func (s *Stack) Control(command, part string) error {
-	output, err := exec.Command(s.devstack, command, part, "--data", filepath.Join(s.dir, "data")).CombinedOutput() //nolint:gosec,noctx // see above
+	output, err := exec.Command(s.devstack, command, part, "--data", filepath.Join(s.dir, "data")).CombinedOutput() //nolint:noctx // see above
 	if err != nil {
 		return fmt.Errorf("%s %s: %w\n%s", command, part, err, output)
 	}
