@@ -28,15 +28,15 @@ const (
 	source    = "/order-service"
 )
 
-// errNotConnected answers while no broker has been reached yet.
-var errNotConnected = errors.New("no Kafka broker has been reached yet")
+// errNotReady answers while no broker has been reached, or the broker has not answered for the batch before.
+var errNotReady = errors.New("no Kafka broker has been reached yet, or it does not answer")
 
 // Publisher publishes events once Run has reached a broker.
 type Publisher struct {
 	brokers  []string
 	topics   []topics.Topic
 	log      *slog.Logger
-	producer chan sarama.SyncProducer // holds the producer once there is one
+	producer chan sarama.SyncProducer // holds the producer once there is one, and while nothing is being sent
 }
 
 // NewPublisher returns a publisher for the brokers, each host:port. Missing topics are made with the given replication factor.
@@ -63,9 +63,11 @@ func (p *Publisher) Run(ctx context.Context) error {
 
 // Publish implements order.Publisher. Where ctx ends first, events whose answer is missing count as not published, though they may have been.
 func (p *Publisher) Publish(ctx context.Context, batch []order.Event) []error {
-	producer, err := p.connected(ctx)
-	if err != nil {
-		return allFailed(len(batch), err)
+	var producer sarama.SyncProducer
+	select {
+	case producer = <-p.producer:
+	case <-ctx.Done():
+		return allFailed(len(batch), errNotReady)
 	}
 	messages := make([]*sarama.ProducerMessage, len(batch))
 	for i, event := range batch {
@@ -74,22 +76,16 @@ func (p *Publisher) Publish(ctx context.Context, batch []order.Event) []error {
 		messages[i] = message
 	}
 	sent := make(chan error, 1)
-	go func() { sent <- producer.SendMessages(messages) }() // it takes no context
+	go func() { // it takes no context; what outlives ours keeps the next batch back, so that a silent broker does not find them piled up
+		err := producer.SendMessages(messages)
+		p.producer <- producer
+		sent <- err
+	}()
 	select {
 	case err := <-sent:
 		return resultsOf(messages, err)
 	case <-ctx.Done():
 		return allFailed(len(batch), ctx.Err())
-	}
-}
-
-func (p *Publisher) connected(ctx context.Context) (sarama.SyncProducer, error) {
-	select {
-	case producer := <-p.producer:
-		p.producer <- producer
-		return producer, nil
-	case <-ctx.Done():
-		return nil, errNotConnected
 	}
 }
 
