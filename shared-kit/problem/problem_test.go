@@ -18,9 +18,13 @@ func TestWrite(t *testing.T) {
 		kind  string
 		body  string
 	}{
-		{"faults", func(c *gin.Context) { problem.Write(c, problem.Invalid(problem.Fault{Field: "price", Message: "must be there"})) }, 400, "application/problem+json",
+		{"faults", func(c *gin.Context) {
+			problem.Write(c, problem.Invalid(problem.Fault{Field: "price", Message: "must be there"}))
+		}, 400, "application/problem+json",
 			`{"title":"Bad Request","status":400,"code":"invalid_request","detail":"The request cannot be taken as it is; nothing was changed. Correct every fault listed and send it again.","faults":[{"field":"price","message":"must be there"}]}`},
-		{"plain", func(c *gin.Context) { problem.Write(c, problem.New(http.StatusNotFound, problem.CodeNotFound, "Nothing here.")) }, 404, "application/problem+json",
+		{"plain", func(c *gin.Context) {
+			problem.Write(c, problem.New(http.StatusNotFound, problem.CodeNotFound, "Nothing here."))
+		}, 404, "application/problem+json",
 			`{"title":"Not Found","status":404,"code":"not_found","detail":"Nothing here."}`},
 		{"unavailable", problem.WriteUnavailable, 503, "text/plain; charset=utf-8", "Service Unavailable, please try again later"},
 	} {
