@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
@@ -64,27 +65,30 @@ func describe(ctx context.Context, need Need, err error) error {
 		need.Port, need.Part, by, need.Setting)
 }
 
-// Free returns n different ports that are free now.
+// Free ports are looked for below those that systems give to outgoing connections, one of which could take the port of a part that is down for a moment.
+const (
+	lowestFree  = 10_000
+	highestFree = 32_000
+)
+
+// Free returns n different ports that are free now. It begins anywhere, so that stacks which start together hardly find the same.
 func Free(ctx context.Context, n int) ([]int, error) {
 	var config net.ListenConfig
 	found := make([]int, 0, n)
-	for range n {
-		listener, err := config.Listen(ctx, "tcp", host+":0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+	start := rand.IntN(highestFree - lowestFree) //nolint:gosec // no secret
+	for i := range highestFree - lowestFree {
+		if len(found) == n {
+			return found, nil
 		}
-		defer listener.Close() //nolint:errcheck // all are held until the last is found, so that they differ; closing a listener that nobody used cannot fail
-		_, port, err := net.SplitHostPort(listener.Addr().String())
+		port := lowestFree + (start+i)%(highestFree-lowestFree)
+		listener, err := config.Listen(ctx, "tcp", Address(port))
 		if err != nil {
-			return nil, fmt.Errorf("read a free port: %w", err)
+			continue // somebody has it
 		}
-		number, err := strconv.Atoi(port)
-		if err != nil {
-			return nil, fmt.Errorf("read a free port: %w", err)
-		}
-		found = append(found, number)
+		defer listener.Close() //nolint:errcheck // held until the last is found, against others who look; nobody used it, so closing it cannot fail
+		found = append(found, port)
 	}
-	return found, nil
+	return nil, fmt.Errorf("there are no %d free ports from %d to %d", n, lowestFree, highestFree)
 }
 
 // Address is the address of a part of the local stack: loopback only.

@@ -56,6 +56,11 @@ func (l *life) attend() error {
 		case err := <-l.ended:
 			return err
 		case <-ready:
+			select {
+			case err := <-l.ended: // what answered was somebody else at our port
+				return err
+			default:
+			}
 			ready, l.isReady = nil, true
 			if l.stopAsked.IsZero() {
 				l.report(Ready, l.cmd.Process.Pid, "", time.Since(l.began))
