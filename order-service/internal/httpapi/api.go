@@ -18,7 +18,7 @@ import (
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 )
 
-// Texts of the answers to a placement (DESIGN, the public API).
+// Texts of the answers to a placement; clients compare them.
 const (
 	textPlaced = "Order placement completed successfully"
 	textFailed = "Order placement failed"

@@ -1,4 +1,4 @@
-// Package order holds the rules of ordering: what an order is, and the protocol that gives each order number one fate (docs/architecture.md).
+// Package order holds the rules of ordering: what an order is, and the protocol that gives each order number one fate; ../../README.md tells it in words.
 package order
 
 import (
