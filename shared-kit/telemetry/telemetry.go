@@ -4,7 +4,9 @@ package telemetry
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
@@ -14,10 +16,14 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
 )
 
+// flushTimeout bounds the sending of the last spans.
+const flushTimeout = 2 * time.Second
+
 // Start installs the tracer provider and the propagator that instrumentation libraries look up. Without an endpoint spans get ids but are not recorded.
-// The returned function sends what is still held; it honours its context's deadline.
-func Start(ctx context.Context, service string, endpoint *url.URL) (stop func(context.Context) error, err error) {
+// Trouble with the collector goes to the log. The returned function sends what is still held, for flushTimeout at most: traces must not hold up a stop.
+func Start(ctx context.Context, service string, endpoint *url.URL, log *slog.Logger) (stop func(context.Context) error, err error) {
 	otel.SetTextMapPropagator(propagation.TraceContext{})
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("trouble with traces", "error", err) }))
 	options := []sdktrace.TracerProviderOption{
 		sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName(service))),
 	}
@@ -32,5 +38,9 @@ func Start(ctx context.Context, service string, endpoint *url.URL) (stop func(co
 	}
 	provider := sdktrace.NewTracerProvider(options...)
 	otel.SetTracerProvider(provider)
-	return provider.Shutdown, nil
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+		defer cancel()
+		return provider.Shutdown(ctx)
+	}, nil
 }
