@@ -1,0 +1,171 @@
+// Bench measures a whole Steadfast on this machine: it starts the local stack, puts loads on it, and prints tables that can be pasted into documents.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/steadfast-shop/steadfast/e2e/internal/bench"
+	"github.com/steadfast-shop/steadfast/e2e/internal/report"
+	"github.com/steadfast-shop/steadfast/e2e/internal/system"
+)
+
+func main() {
+	ctx, restore := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer restore()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		restore()
+		os.Exit(1) //nolint:gocritic // restored above
+	}
+}
+
+// options is what the command line says.
+type options struct {
+	bench                               bench.Options
+	kafka, gateway, name, json, compare string
+	scenarios                           []bench.Scenario
+	chosen                              bool // scenarios were named
+	keep                                bool
+}
+
+func parse(arguments []string, output io.Writer) (options, error) {
+	o := options{}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(output)
+	flags.StringVar(&o.bench.Programs, "bin", "bin", "`folder` with devstack and the services")
+	flags.DurationVar(&o.bench.Measure, "duration", 5*time.Second, "measured time of each load")
+	flags.DurationVar(&o.bench.WarmUp, "warmup", 2*time.Second, "load before it that is not measured")
+	flags.StringVar(&o.kafka, "kafka", "auto", "`which` stacks to start: embedded, apache, both, auto (both if java and mvn are there) or none")
+	flags.StringVar(&o.gateway, "gateway", "", "`URL` of a running system with the same API that is measured, too")
+	flags.StringVar(&o.name, "name", "foreign", "`name` of that system in the tables")
+	flags.IntVar(&o.bench.Starts, "starts", 5, "how often the start of each service is measured")
+	flags.StringVar(&o.json, "json", "", "`file` to write the results to")
+	flags.StringVar(&o.compare, "compare", "", "`file` that an earlier run wrote, to compare with")
+	flags.StringVar(&o.bench.Profiles, "profile", "", "`folder` for CPU, mutex, block and allocation profiles of the services")
+	flags.BoolVar(&o.keep, "keep", false, "keep data and logs, and say where")
+	names := flags.String("only", "", "`scenarios` to run, with commas (default all; on apache a few)")
+	if err := flags.Parse(arguments); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("unexpected %q; -help lists the flags", flags.Arg(0))
+	}
+	if !slices.Contains([]string{"embedded", "apache", "both", "auto", "none"}, o.kafka) {
+		return o, errors.New("-kafka must be embedded, apache, both, auto or none")
+	}
+	if o.kafka == "none" && o.gateway == "" {
+		return o, errors.New("nothing to measure: -kafka none needs -gateway")
+	}
+	if o.bench.Measure < time.Second || o.bench.WarmUp < 0 || o.bench.Starts < 0 {
+		return o, errors.New("-duration must be at least 1s, and -warmup and -starts must not be negative")
+	}
+	if *names != "" {
+		o.chosen = true
+	}
+	var err error
+	o.scenarios, err = bench.Choose(*names)
+	return o, err
+}
+
+func run(ctx context.Context, arguments []string, tables, progress io.Writer) error {
+	o, err := parse(arguments, progress)
+	if err != nil {
+		return err
+	}
+	var earlier *report.Report
+	if o.compare != "" { // before the work, so that a wrong name is told at once
+		if earlier, err = report.Read(o.compare); err != nil {
+			return err
+		}
+	}
+	if o.bench.Programs, err = filepath.Abs(o.bench.Programs); err != nil {
+		return fmt.Errorf("find programs: %w", err)
+	}
+	if o.bench.Dir, err = os.MkdirTemp("", "steadfast-bench-"); err != nil {
+		return fmt.Errorf("make a folder: %w", err)
+	}
+	if err := os.Chmod(o.bench.Dir, 0o711); err != nil { //nolint:gosec // PostgreSQL does not run as root, and must enter it
+		return fmt.Errorf("open the folder to PostgreSQL: %w", err)
+	}
+	o.bench.Ports, o.bench.Progress = system.NewPorts(), progress
+	found := &report.Report{Began: time.Now(), Machine: bench.Machine(o.bench.Programs), WarmUp: o.bench.WarmUp.Seconds(), Measured: o.bench.Measure.Seconds()}
+	err = o.measure(ctx, found)
+	if left := system.Leftovers(o.bench.Dir); len(left) > 0 {
+		err = errors.Join(err, fmt.Errorf("processes are left: %s", strings.Join(left, ", ")))
+	}
+	if o.keep {
+		fmt.Fprintln(progress, "data and logs are in", o.bench.Dir)
+	} else {
+		err = errors.Join(err, os.RemoveAll(o.bench.Dir))
+	}
+	return errors.Join(err, o.show(found, earlier, tables), found.Broken())
+}
+
+// measure measures one system after the other. What was measured until an error is in the report.
+func (o *options) measure(ctx context.Context, into *report.Report) error {
+	for _, kafka := range o.stacks() {
+		scenarios := o.scenarios
+		if kafka == bench.Apache && len(into.Systems) > 0 && !o.chosen {
+			scenarios = slices.DeleteFunc(slices.Clone(scenarios), func(s bench.Scenario) bool { return !s.Brief })
+		}
+		measured, err := bench.Stack(ctx, o.bench, kafka, scenarios)
+		into.Systems = append(into.Systems, measured)
+		if err != nil {
+			return err
+		}
+	}
+	if o.gateway == "" {
+		return nil
+	}
+	measured, err := bench.Foreign(ctx, o.bench, o.name, o.gateway, o.scenarios)
+	into.Systems = append(into.Systems, measured)
+	return err
+}
+
+// stacks lists the stacks to start.
+func (o *options) stacks() []string {
+	switch o.kafka {
+	case "none":
+		return nil
+	case "both":
+		return []string{bench.Embedded, bench.Apache}
+	case "auto":
+		for _, program := range []string{"java", "mvn"} {
+			if _, err := exec.LookPath(program); err != nil {
+				fmt.Fprintf(o.bench.Progress, "without Apache Kafka: %v\n", err)
+				return []string{bench.Embedded}
+			}
+		}
+		return []string{bench.Embedded, bench.Apache}
+	default:
+		return []string{o.kafka}
+	}
+}
+
+// show prints the tables and writes the file.
+func (o *options) show(found, earlier *report.Report, tables io.Writer) error {
+	fmt.Fprintf(tables, "\n%s", found.Markdown())
+	if earlier != nil {
+		fmt.Fprintf(tables, "\n### Against %s\n\n%s", filepath.Base(o.compare), found.Compare(earlier))
+	}
+	if o.json == "" {
+		return nil
+	}
+	return found.Write(o.json)
+}

@@ -1,0 +1,94 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+)
+
+// find returns the scenario of that name, if the system has it.
+func (s *System) find(name string) (Scenario, bool) {
+	i := slices.IndexFunc(s.Scenarios, func(scenario Scenario) bool { return scenario.Name == name })
+	if i < 0 {
+		return Scenario{}, false
+	}
+	return s.Scenarios[i], true
+}
+
+// sideBySide shows the systems of one run, and how many times as much each does as the first.
+func (r *Report) sideBySide() string {
+	head := []string{"load", "clients"}
+	for i, system := range r.Systems {
+		head = append(head, system.Name+" per second", "p50 ms", "p99 ms")
+		if i > 0 {
+			head = append(head, "rate ÷ "+r.Systems[0].Name)
+		}
+	}
+	rows := [][]string{head}
+	for _, name := range r.scenarioNames() {
+		row := []string{}
+		first, hasFirst := r.Systems[0].find(name)
+		for i, system := range r.Systems {
+			s, found := system.find(name)
+			if found && len(row) == 0 {
+				row = append(row, s.Title, fmt.Sprint(s.Clients))
+			}
+			row = append(row, either(found, rate(s.Rate)), either(found, latency(s.P50)), either(found, latency(s.P99)))
+			if i > 0 {
+				row = append(row, either(found && hasFirst, ratio(s.Rate, first.Rate)))
+			}
+		}
+		rows = append(rows, row)
+	}
+	return table(rows)
+}
+
+// scenarioNames lists the scenarios that more than one system has, in the order of their first appearance.
+func (r *Report) scenarioNames() []string {
+	var names []string
+	times := make(map[string]int)
+	for _, system := range r.Systems {
+		for _, s := range system.Scenarios {
+			if times[s.Name]++; times[s.Name] == 1 {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return times[name] < 2 })
+}
+
+// Compare shows how many times as much this run measured as an earlier one. Systems are matched by name; a single one on each side is matched whatever its name.
+func (r *Report) Compare(earlier *Report) string {
+	rows := [][]string{{"system", "load", "clients", "per second before", "now", "ratio", "p50 before", "now", "ratio", "p99 before", "now", "ratio"}}
+	for _, system := range r.Systems {
+		i := slices.IndexFunc(earlier.Systems, func(s System) bool { return s.Name == system.Name })
+		if i < 0 && len(r.Systems) == 1 && len(earlier.Systems) == 1 {
+			i = 0
+		}
+		if i < 0 {
+			continue
+		}
+		for _, now := range system.Scenarios {
+			before, found := earlier.Systems[i].find(now.Name)
+			if !found {
+				continue
+			}
+			rows = append(rows, []string{
+				system.Name, now.Title, fmt.Sprint(now.Clients),
+				rate(before.Rate), rate(now.Rate), ratio(now.Rate, before.Rate),
+				latency(before.P50), latency(now.P50), ratio(now.P50, before.P50),
+				latency(before.P99), latency(now.P99), ratio(now.P99, before.P99),
+			})
+		}
+	}
+	if len(rows) == 1 {
+		return "Nothing in the two runs can be compared: they have no scenario of one system in common.\n"
+	}
+	return table(rows)
+}
+
+func ratio(now, before float64) string {
+	if before == 0 {
+		return none
+	}
+	return fmt.Sprintf("%.2f", now/before)
+}
