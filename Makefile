@@ -31,7 +31,7 @@ e2e: ## Run the end-to-end tests on real processes
 
 bench: build ## Measure the system, about three minutes; DURATION=10s for each load, KAFKA=embedded|apache|both, ARGS="--json FILE --compare FILE --profile FOLDER"
 	@go build -o bin/ ./e2e/cmd/bench
-	@bin/bench --duration $(DURATION) --kafka $(KAFKA) $(ARGS)
+	@bin/bench --commit "$$(git describe --always --dirty 2>/dev/null)" --duration $(DURATION) --kafka $(KAFKA) $(ARGS)
 
 lint: ## Check style, versions and contracts, without running a test
 	@tools/check versions contracts lint

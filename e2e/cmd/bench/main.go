@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,9 +18,13 @@ import (
 	"time"
 
 	"github.com/steadfast-shop/steadfast/e2e/internal/bench"
+	"github.com/steadfast-shop/steadfast/e2e/internal/poll"
 	"github.com/steadfast-shop/steadfast/e2e/internal/report"
 	"github.com/steadfast-shop/steadfast/e2e/internal/system"
 )
+
+// endWithin is how long processes may still be there once they were told to stop.
+const endWithin = 10 * time.Second
 
 func main() {
 	ctx, restore := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -41,6 +46,7 @@ type options struct {
 	kafka, gateway, name, json, compare string
 	scenarios                           []bench.Scenario
 	chosen                              bool // scenarios were named
+	commit                              string
 	keep                                bool
 }
 
@@ -59,6 +65,7 @@ func parse(arguments []string, output io.Writer) (options, error) {
 	flags.StringVar(&o.compare, "compare", "", "`file` that an earlier run wrote, to compare with")
 	flags.StringVar(&o.bench.Profiles, "profile", "", "`folder` for CPU, mutex, block and allocation profiles of the services")
 	flags.BoolVar(&o.keep, "keep", false, "keep data and logs, and say where")
+	flags.StringVar(&o.commit, "commit", "", "`commit` of the programs, where they do not tell")
 	names := flags.String("only", "", "`scenarios` to run, with commas (default all; on apache a few)")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
@@ -105,16 +112,30 @@ func run(ctx context.Context, arguments []string, tables, progress io.Writer) er
 	}
 	o.bench.Ports, o.bench.Progress = system.NewPorts(), progress
 	found := &report.Report{Began: time.Now(), Machine: bench.Machine(o.bench.Programs), WarmUp: o.bench.WarmUp.Seconds(), Measured: o.bench.Measure.Seconds()}
+	found.Machine.Commit = cmp.Or(found.Machine.Commit, o.commit)
 	err = o.measure(ctx, found)
-	if left := system.Leftovers(o.bench.Dir); len(left) > 0 {
-		err = errors.Join(err, fmt.Errorf("processes are left: %s", strings.Join(left, ", ")))
+	if ctx.Err() != nil {
+		err = errors.New("interrupted; what is shown was measured before")
 	}
+	err = errors.Join(err, waitEnd(o.bench.Dir))
 	if o.keep {
 		fmt.Fprintln(progress, "data and logs are in", o.bench.Dir)
 	} else {
 		err = errors.Join(err, os.RemoveAll(o.bench.Dir))
 	}
 	return errors.Join(err, o.show(found, earlier, tables), found.Broken())
+}
+
+// waitEnd waits for the end of all that was started, which a stop in the middle of a start leaves to the system.
+func waitEnd(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
+	defer cancel()
+	return poll.Until(ctx, func(context.Context) error {
+		if left := system.Leftovers(dir); len(left) > 0 {
+			return fmt.Errorf("processes are left: %s", strings.Join(left, ", "))
+		}
+		return nil
+	})
 }
 
 // measure measures one system after the other. What was measured until an error is in the report.

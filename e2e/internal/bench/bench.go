@@ -64,7 +64,7 @@ func Stack(ctx context.Context, o Options, name string, scenarios []Scenario) (m
 	measured.Idle = t.memory()
 	err = t.measureAll(ctx, o, &measured, scenarios)
 	measured.Memory = t.memory()
-	return measured, err
+	return measured, err // and what the deferred stop finds
 }
 
 // Foreign measures a system that runs already.
@@ -76,7 +76,9 @@ func Foreign(ctx context.Context, o Options, name, gateway string, scenarios []S
 	return measured, t.measureAll(ctx, o, &measured, scenarios)
 }
 
-func (o *Options) say(format string, arguments ...any) { fmt.Fprintf(o.Progress, format+"\n", arguments...) }
+func (o *Options) say(format string, arguments ...any) {
+	fmt.Fprintf(o.Progress, format+"\n", arguments...)
+}
 
 // newRun returns what sets this run's ids apart from those of others.
 func newRun() string { return strings.ToLower(rand.Text()[:8]) }
@@ -125,7 +127,10 @@ func (t *target) measureOrders(ctx context.Context, o Options, name string, s Sc
 func (t *target) measure(ctx context.Context, o Options, name string, s Scenario, task load.Task, verify func(load.Result, *report.Scenario) error) (report.Scenario, error) {
 	measured := report.Scenario{Name: s.Name, Title: s.Title, Clients: s.Clients, Profiled: o.Profiles != ""}
 	var start, end meter
-	profiles := t.newProfiles(o, name+"-"+s.Name)
+	profiles, err := t.newProfiles(o, name+"-"+s.Name)
+	if err != nil {
+		return measured, err
+	}
 	result, err := load.Run(ctx, task, load.Options{
 		Target: t.gateway, Clients: s.Clients, WarmUp: o.WarmUp, Measure: o.Measure,
 		OnStart: func() { profiles.start(ctx); start = t.read() },
@@ -139,6 +144,7 @@ func (t *target) measure(ctx context.Context, o Options, name string, s Scenario
 	measured.P50, measured.P95 = milliseconds(quantiles[0]), milliseconds(quantiles[1])
 	measured.P99, measured.Most = milliseconds(quantiles[2]), milliseconds(quantiles[3])
 	measured.Requests, measured.Errors, measured.Faults = result.Requests, result.Errors, result.Faults
+	measured.Memory = t.memory()
 	if verify != nil {
 		err = verify(result, &measured)
 	}

@@ -20,45 +20,42 @@ import (
 // lateProfile is how long after its seconds a profile may come.
 const lateProfile = 30 * time.Second
 
-// profiles takes profiles of all services at once. Those of a nil folder are none.
+// profiles takes profiles of all services at once. Without a folder it takes none.
 type profiles struct {
-	target *target
-	dir    string // "" for none
-	length time.Duration
+	dir       string
+	length    time.Duration
+	addresses map[string]string // by service
 
 	group  sync.WaitGroup
 	mu     sync.Mutex
 	failed []error
 }
 
-func (t *target) newProfiles(o Options, load string) *profiles {
-	p := &profiles{target: t, length: o.Measure}
-	if o.Profiles != "" {
-		p.dir = filepath.Join(o.Profiles, load)
+// newProfiles prepares profiles of one load. It finds out where the services serve them beforehand, for that takes time.
+func (t *target) newProfiles(o Options, load string) (*profiles, error) {
+	p := &profiles{length: o.Measure, addresses: make(map[string]string)}
+	if o.Profiles == "" {
+		return p, nil
 	}
-	return p
+	for _, service := range system.Services() {
+		log, err := t.stack.Log(service)
+		if err != nil {
+			return nil, err
+		}
+		if p.addresses[service], err = profileAddress(log); err != nil {
+			return nil, fmt.Errorf("profiles of %s: %w", service, err)
+		}
+	}
+	p.dir = filepath.Join(o.Profiles, load)
+	if err := os.MkdirAll(p.dir, 0o755); err != nil { //nolint:gosec // it is for everyone
+		return nil, fmt.Errorf("make the folder for profiles: %w", err)
+	}
+	return p, nil
 }
 
 // start begins with the profiles, which end by themselves with the measured time.
 func (p *profiles) start(ctx context.Context) {
-	if p.dir == "" {
-		return
-	}
-	if err := os.MkdirAll(p.dir, 0o755); err != nil { //nolint:gosec // it is for everyone
-		p.fail(fmt.Errorf("make the folder for profiles: %w", err))
-		return
-	}
-	for _, service := range system.Services() {
-		log, err := p.target.stack.Log(service)
-		if err != nil {
-			p.fail(err)
-			continue
-		}
-		address, err := profileAddress(log)
-		if err != nil {
-			p.fail(fmt.Errorf("%s: %w", service, err))
-			continue
-		}
+	for service, address := range p.addresses {
 		for name, path := range map[string]string{"cpu": "profile", "mutex": "mutex", "block": "block", "allocs": "allocs"} {
 			p.group.Go(func() {
 				file := filepath.Join(p.dir, service+"-"+name+".pprof")

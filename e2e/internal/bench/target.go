@@ -17,12 +17,8 @@ import (
 	"github.com/steadfast-shop/steadfast/e2e/internal/usage"
 )
 
-const (
-	generator = "generator" // this process, among the others
-	others    = "others"    // what else uses the machine
-	// fetchWithin is how long a stack with Apache Kafka may take to start: it may have to be fetched.
-	fetchWithin = 10 * time.Minute
-)
+// fetchWithin is how long a stack with Apache Kafka may take to start: it may have to be fetched.
+const fetchWithin = 10 * time.Minute
 
 // target is a running system that is measured.
 type target struct {
@@ -170,13 +166,13 @@ func (t *target) read() meter {
 		m.used[devstack] = max(whole, 0)
 	}
 	if used, err := usage.Own(); err == nil {
-		m.used[generator] = used
+		m.used[report.Generator] = used
 	}
 	if used, err := usage.Machine(); err == nil {
 		for _, ours := range m.used {
 			used -= ours
 		}
-		m.used[others] = used
+		m.used[report.Others] = used
 	}
 	return m
 }
@@ -186,7 +182,7 @@ func (m meter) cores(earlier meter) map[string]float64 {
 	cores := make(map[string]float64)
 	for name, used := range m.used {
 		if before, found := earlier.used[name]; found {
-			cores[name] = max(0, (used - before).Seconds()/m.began.Sub(earlier.began).Seconds())
+			cores[name] = max(0, (used-before).Seconds()/m.began.Sub(earlier.began).Seconds())
 		}
 	}
 	return cores

@@ -5,6 +5,9 @@ import (
 	"slices"
 )
 
+// differ is said where ratios mean less than they seem to.
+const differ = "The two runs are of different machines or lengths, so their ratios tell little.\n\n"
+
 // find returns the scenario of that name, if the system has it.
 func (s *System) find(name string) (Scenario, bool) {
 	i := slices.IndexFunc(s.Scenarios, func(scenario Scenario) bool { return scenario.Name == name })
@@ -58,7 +61,7 @@ func (r *Report) scenarioNames() []string {
 
 // Compare shows how many times as much this run measured as an earlier one. Systems are matched by name; a single one on each side is matched whatever its name.
 func (r *Report) Compare(earlier *Report) string {
-	rows := [][]string{{"system", "load", "clients", "per second before", "now", "ratio", "p50 before", "now", "ratio", "p99 before", "now", "ratio"}}
+	rows := [][]string{{"system", "load", "clients", "per second before", "now", "ratio", "p50 before", "now", "ratio", "p99 before", "now", "ratio", "CPU ms before", "now", "ratio"}}
 	for _, system := range r.Systems {
 		i := slices.IndexFunc(earlier.Systems, func(s System) bool { return s.Name == system.Name })
 		if i < 0 && len(r.Systems) == 1 && len(earlier.Systems) == 1 {
@@ -77,13 +80,18 @@ func (r *Report) Compare(earlier *Report) string {
 				rate(before.Rate), rate(now.Rate), ratio(now.Rate, before.Rate),
 				latency(before.P50), latency(now.P50), ratio(now.P50, before.P50),
 				latency(before.P99), latency(now.P99), ratio(now.P99, before.P99),
+				latency(before.Cost()), latency(now.Cost()), ratio(now.Cost(), before.Cost()),
 			})
 		}
 	}
 	if len(rows) == 1 {
 		return "Nothing in the two runs can be compared: they have no scenario of one system in common.\n"
 	}
-	return table(rows)
+	note := ""
+	if a, b := earlier.Machine, r.Machine; a.Cores != b.Cores || a.Model != b.Model || earlier.Measured != r.Measured {
+		note = differ
+	}
+	return note + table(rows)
 }
 
 func ratio(now, before float64) string {

@@ -63,6 +63,8 @@ type Scenario struct {
 	// Faults counts the errors by what was wrong.
 	Faults map[string]int     `json:"faults,omitempty"`
 	CPU    map[string]float64 `json:"cpu,omitempty"`
+	// Memory is that of each part when the load ended.
+	Memory map[string]Memory `json:"memory,omitempty"`
 	// LastMail is how many seconds after the last answer the last mail came; nil where none was due.
 	LastMail *float64 `json:"lastMailSeconds,omitempty"`
 	// Broken is the promise that was not kept, or "".
@@ -81,6 +83,27 @@ func (s *Scenario) Summary() string {
 		text += ", BROKEN: " + s.Broken
 	}
 	return text
+}
+
+// Names in CPU that are no part of the measured system: the load generator, and whatever else the machine did.
+const (
+	Generator = "generator"
+	Others    = "others"
+)
+
+// Cost returns the milliseconds of processor time that the whole system used for each right answer, behind the answer included; 0 where that is unknown. Other work on the machine
+// changes it less than anything else.
+func (s *Scenario) Cost() float64 {
+	cores := 0.0
+	for name, used := range s.CPU {
+		if name != Generator && name != Others {
+			cores += used
+		}
+	}
+	if s.Rate == 0 {
+		return 0
+	}
+	return cores / s.Rate * 1000
 }
 
 // Write writes the report to a file.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 const none = "–"
@@ -21,6 +23,9 @@ func (r *Report) Markdown() string {
 	fmt.Fprintf(&out, ", %s; %s, commit %s, %s; %g s measured after %g s\n",
 		m.System, cmp.Or(m.Go, "unknown Go"), cmp.Or(m.Commit, "unknown"), r.Began.UTC().Format("2006-01-02 15:04 MST"), r.Measured, r.WarmUp)
 	for _, system := range r.Systems {
+		if len(system.Scenarios) == 0 && len(system.Starts) == 0 {
+			continue // it did not get that far
+		}
 		fmt.Fprintf(&out, "\n### %s\n\n%s", system.Name, system.speed())
 		if table := system.processors(); table != "" {
 			fmt.Fprintf(&out, "\nCores kept busy:\n\n%s", table)
@@ -36,6 +41,9 @@ func (r *Report) Markdown() string {
 }
 
 func (s *System) speed() string {
+	if len(s.Scenarios) == 0 {
+		return "No load was measured.\n"
+	}
 	rows := [][]string{{"load", "clients", "per second", "p50 ms", "p95 ms", "p99 ms", "max ms", "errors", "last mail after"}}
 	for _, scenario := range s.Scenarios {
 		mail := none
@@ -59,7 +67,7 @@ func (s *System) speed() string {
 
 // order is that in which a reader looks for the processes.
 func order(names []string) []string {
-	known := []string{"gateway", "order-service", "inventory-service", "notification-service", "postgres", "ferretdb", "kafka", "inbox", "devstack", "generator", "others"}
+	known := []string{"gateway", "order-service", "inventory-service", "notification-service", "postgres", "ferretdb", "kafka", "inbox", "devstack", Generator, Others}
 	place := func(name string) int {
 		if i := slices.Index(known, name); i >= 0 {
 			return i
@@ -82,14 +90,15 @@ func (s *System) processors() string {
 		return ""
 	}
 	names := order(slices.Collect(maps.Keys(all)))
-	rows := [][]string{append([]string{"load", "clients"}, short(names)...)}
+	rows := [][]string{slices.Concat([]string{"load", "clients"}, short(names), []string{"ms for each answer"})}
 	for _, scenario := range s.Scenarios {
 		row := []string{scenario.Title, fmt.Sprint(scenario.Clients)}
 		for _, name := range names {
 			cores, found := scenario.CPU[name]
 			row = append(row, either(found, fmt.Sprintf("%.2f", cores)))
 		}
-		rows = append(rows, row)
+		cost := scenario.Cost()
+		rows = append(rows, append(row, either(cost > 0, latency(cost))))
 	}
 	return table(rows)
 }
@@ -160,34 +169,38 @@ func latency(milliseconds float64) string {
 	}
 }
 
-// table writes Markdown whose columns line up: the first one to the left, numbers to the right.
+// table writes Markdown whose columns line up: words to the left, numbers to the right.
 func table(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
+	words := make([]bool, len(rows[0]))
+	for n, row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], len([]rune(cell)), 3)
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell), 3)
+			first, _ := utf8.DecodeRuneInString(cell)
+			words[i] = words[i] || n > 0 && unicode.IsLetter(first)
 		}
 	}
 	var out strings.Builder
 	for n, row := range rows {
 		for i, cell := range row {
-			padding := strings.Repeat(" ", widths[i]-len([]rune(cell)))
-			if i == 0 {
-				fmt.Fprintf(&out, "| %s%s ", cell, padding)
+			padding := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if words[i] {
+				cell += padding
 			} else {
-				fmt.Fprintf(&out, "| %s%s ", padding, cell)
+				cell = padding + cell
 			}
+			out.WriteString("| " + cell + " ")
 		}
 		out.WriteString("|\n")
 		if n > 0 {
 			continue
 		}
 		for i, width := range widths {
-			if i == 0 {
-				out.WriteString("| " + strings.Repeat("-", width) + " ")
-			} else {
-				out.WriteString("| " + strings.Repeat("-", width-1) + ": ")
+			rule := strings.Repeat("-", width)
+			if !words[i] {
+				rule = rule[1:] + ":"
 			}
+			out.WriteString("| " + rule + " ")
 		}
 		out.WriteString("|\n")
 	}
