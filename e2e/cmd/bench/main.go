@@ -18,13 +18,18 @@ import (
 	"time"
 
 	"github.com/steadfast-shop/steadfast/e2e/internal/bench"
+	"github.com/steadfast-shop/steadfast/e2e/internal/load"
 	"github.com/steadfast-shop/steadfast/e2e/internal/poll"
 	"github.com/steadfast-shop/steadfast/e2e/internal/report"
 	"github.com/steadfast-shop/steadfast/e2e/internal/system"
 )
 
-// endWithin is how long processes may still be there once they were told to stop.
-const endWithin = 10 * time.Second
+const (
+	// endWithin is how long processes may still be there once they were told to stop.
+	endWithin = 10 * time.Second
+	// startAtMost is more than a stack may take to start.
+	startAtMost = 15 * time.Minute
+)
 
 func main() {
 	ctx, restore := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -79,6 +84,9 @@ func parse(arguments []string, output io.Writer) (options, error) {
 	if o.kafka == "none" && o.gateway == "" {
 		return o, errors.New("nothing to measure: -kafka none needs -gateway")
 	}
+	if _, err := load.ParseTarget(o.gateway); o.gateway != "" && err != nil {
+		return o, fmt.Errorf("-gateway: %w", err)
+	}
 	if o.bench.Measure < time.Second || o.bench.WarmUp < 0 || o.bench.Starts < 0 {
 		return o, errors.New("-duration must be at least 1s, and -warmup and -starts must not be negative")
 	}
@@ -113,7 +121,9 @@ func run(ctx context.Context, arguments []string, tables, progress io.Writer) er
 	o.bench.Ports, o.bench.Progress = system.NewPorts(), progress
 	found := &report.Report{Began: time.Now(), Machine: bench.Machine(o.bench.Programs), WarmUp: o.bench.WarmUp.Seconds(), Measured: o.bench.Measure.Seconds()}
 	found.Machine.Commit = cmp.Or(found.Machine.Commit, o.commit)
-	err = o.measure(ctx, found)
+	bounded, cancel := context.WithTimeout(ctx, o.longest())
+	defer cancel()
+	err = o.measure(bounded, found)
 	if ctx.Err() != nil {
 		err = errors.New("interrupted; what is shown was measured before")
 	}
@@ -124,6 +134,13 @@ func run(ctx context.Context, arguments []string, tables, progress io.Writer) er
 		err = errors.Join(err, os.RemoveAll(o.bench.Dir))
 	}
 	return errors.Join(err, o.show(found, earlier, tables), found.Broken())
+}
+
+// longest is how long everything may take, the slowest mails and the first download of Apache Kafka included. Each step has a bound of its own; this is for their sum.
+func (o *options) longest() time.Duration {
+	const systems = 3
+	each := time.Duration(len(o.scenarios)) * (o.bench.WarmUp + o.bench.Measure + bench.SettleAtMost)
+	return systems * (startAtMost + time.Duration(o.bench.Starts)*time.Minute + each)
 }
 
 // waitEnd waits for the end of all that was started, which a stop in the middle of a start leaves to the system.

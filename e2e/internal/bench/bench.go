@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -40,6 +41,8 @@ type Options struct {
 	Profiles string
 	// StartWithin is how long the stack may take to start; 0 means a minute.
 	StartWithin time.Duration
+	// SettleWithin is how long, once the mails are there, the promises may take to hold; 0 means ten seconds.
+	SettleWithin time.Duration
 }
 
 // Stack starts a stack with this broker, measures it and stops it. What was measured until an error is returned with it.
@@ -119,7 +122,7 @@ func (t *target) measureOrders(ctx context.Context, o Options, name string, s Sc
 		return report.Scenario{}, err
 	}
 	return t.measure(ctx, o, name, s, task, func(result load.Result, into *report.Scenario) error {
-		return t.verify(ctx, task, before, result, into)
+		return t.verify(ctx, cmp.Or(o.SettleWithin, settleWithin), task, before, result, into)
 	})
 }
 

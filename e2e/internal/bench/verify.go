@@ -22,17 +22,18 @@ const (
 	// settleWithin is how long the rest may take once the mails are there; settleAfterErrors, where requests failed: what became of these is decided after ORDER_ABANDON_AFTER at the latest.
 	settleWithin      = 10 * time.Second
 	settleAfterErrors = time.Minute
+	// SettleAtMost is how long a system may take altogether to settle after a load.
+	SettleAtMost = mailWithin + settleAfterErrors
 	listers           = 8
 	pageSize          = 1000
 )
 
 // verify waits until the load's orders are settled and compares what the clients were told with what the system shows. What is not as promised is written into the scenario.
-func (t *target) verify(ctx context.Context, o *orders, before int64, result load.Result, into *report.Scenario) error {
+func (t *target) verify(ctx context.Context, within time.Duration, o *orders, before int64, result load.Result, into *report.Scenario) error {
 	t.placed += len(result.Right)
 	err := t.waitMails(ctx)
 	if err == nil {
-		within := settleWithin
-		if result.Errors > 0 {
+		if result.Errors > 0 && t.stack != nil {
 			within = settleAfterErrors
 		}
 		err = t.waitPromises(ctx, within, o, before, result, into)

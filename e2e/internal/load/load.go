@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,18 +68,27 @@ type client struct {
 	faults     map[string]int
 }
 
+// ParseTarget returns the host:port of a target's URL.
+func ParseTarget(target string) (address string, err error) {
+	parsed, err := url.Parse(target)
+	if err != nil || parsed.Scheme != "http" || parsed.Port() == "" || strings.Trim(parsed.Path, "/") != "" {
+		return "", fmt.Errorf("the target %q must be http://host:port", target)
+	}
+	return parsed.Host, nil
+}
+
 // Run puts the load on the target until the measured time is over and all answers are there, or ctx ends, which is an error.
 func Run(ctx context.Context, task Task, options Options) (Result, error) {
-	target, err := url.Parse(options.Target)
-	if err != nil || target.Scheme != "http" || target.Port() == "" {
-		return Result{}, fmt.Errorf("the target %q must be http://host:port", options.Target)
+	address, err := ParseTarget(options.Target)
+	if err != nil {
+		return Result{}, err
 	}
 	now := time.Now()
 	g := &generator{options: options, task: task, start: now.Add(options.WarmUp), end: now.Add(options.WarmUp + options.Measure)}
 	clients := make([]client, options.Clients)
 	var group sync.WaitGroup
 	for i := range clients {
-		clients[i].connection.address = target.Host
+		clients[i].connection.address = address
 		clients[i].faults = make(map[string]int)
 		group.Go(func() { g.loop(ctx, &clients[i]) })
 	}

@@ -17,27 +17,29 @@ func (s *System) find(name string) (Scenario, bool) {
 	return s.Scenarios[i], true
 }
 
-// sideBySide shows the systems of one run, and how many times as much each does as the first.
+// sideBySide shows the systems of one run, and how many times as much each does as the first. It is "" where there are no two that have a scenario in common.
 func (r *Report) sideBySide() string {
+	systems := slices.DeleteFunc(slices.Clone(r.Systems), func(s System) bool { return len(s.Scenarios) == 0 })
+	names := common(systems)
+	if len(names) == 0 {
+		return ""
+	}
 	head := []string{"load", "clients"}
-	for i, system := range r.Systems {
-		head = append(head, system.Name+" per second", "p50 ms", "p99 ms")
+	for i, system := range systems {
+		head = append(head, system.Name+" per second", "p50 ms", "p99 ms", "CPU ms")
 		if i > 0 {
-			head = append(head, "rate ÷ "+r.Systems[0].Name)
+			head = append(head, "rate ÷ "+systems[0].Name)
 		}
 	}
 	rows := [][]string{head}
-	for _, name := range r.scenarioNames() {
-		row := []string{}
-		first, hasFirst := r.Systems[0].find(name)
-		for i, system := range r.Systems {
+	for _, name := range names {
+		first, _ := systems[0].find(name)
+		row := []string{first.Title, fmt.Sprint(first.Clients)}
+		for i, system := range systems {
 			s, found := system.find(name)
-			if found && len(row) == 0 {
-				row = append(row, s.Title, fmt.Sprint(s.Clients))
-			}
-			row = append(row, either(found, rate(s.Rate)), either(found, latency(s.P50)), either(found, latency(s.P99)))
+			row = append(row, either(found, rate(s.Rate)), either(found, latency(s.P50)), either(found, latency(s.P99)), cost(s))
 			if i > 0 {
-				row = append(row, either(found && hasFirst, ratio(s.Rate, first.Rate)))
+				row = append(row, either(found, ratio(s.Rate, first.Rate)))
 			}
 		}
 		rows = append(rows, row)
@@ -45,18 +47,18 @@ func (r *Report) sideBySide() string {
 	return table(rows)
 }
 
-// scenarioNames lists the scenarios that more than one system has, in the order of their first appearance.
-func (r *Report) scenarioNames() []string {
+// common lists the scenarios that the first system and another one have, in their order.
+func common(systems []System) []string {
 	var names []string
-	times := make(map[string]int)
-	for _, system := range r.Systems {
-		for _, s := range system.Scenarios {
-			if times[s.Name]++; times[s.Name] == 1 {
-				names = append(names, s.Name)
-			}
+	if len(systems) < 2 {
+		return nil
+	}
+	for _, s := range systems[0].Scenarios {
+		if slices.ContainsFunc(systems[1:], func(other System) bool { _, found := other.find(s.Name); return found }) {
+			names = append(names, s.Name)
 		}
 	}
-	return slices.DeleteFunc(names, func(name string) bool { return times[name] < 2 })
+	return names
 }
 
 // Compare shows how many times as much this run measured as an earlier one. Systems are matched by name; a single one on each side is matched whatever its name.
@@ -80,7 +82,7 @@ func (r *Report) Compare(earlier *Report) string {
 				rate(before.Rate), rate(now.Rate), ratio(now.Rate, before.Rate),
 				latency(before.P50), latency(now.P50), ratio(now.P50, before.P50),
 				latency(before.P99), latency(now.P99), ratio(now.P99, before.P99),
-				latency(before.Cost()), latency(now.Cost()), ratio(now.Cost(), before.Cost()),
+				cost(before), cost(now), ratio(now.Cost(), before.Cost()),
 			})
 		}
 	}

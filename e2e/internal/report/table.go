@@ -28,14 +28,14 @@ func (r *Report) Markdown() string {
 		}
 		fmt.Fprintf(&out, "\n### %s\n\n%s", system.Name, system.speed())
 		if table := system.processors(); table != "" {
-			fmt.Fprintf(&out, "\nCores kept busy:\n\n%s", table)
+			fmt.Fprintf(&out, "\nCores kept busy, and milliseconds of processor time for each answer (without generator and others):\n\n%s", table)
 		}
 		if table := system.processes(); table != "" {
 			fmt.Fprintf(&out, "\n%s", table)
 		}
 	}
-	if len(r.Systems) > 1 {
-		fmt.Fprintf(&out, "\n### Beside each other\n\n%s", r.sideBySide())
+	if table := r.sideBySide(); table != "" {
+		fmt.Fprintf(&out, "\n### Beside each other\n\n%s", table)
 	}
 	return out.String()
 }
@@ -90,15 +90,14 @@ func (s *System) processors() string {
 		return ""
 	}
 	names := order(slices.Collect(maps.Keys(all)))
-	rows := [][]string{slices.Concat([]string{"load", "clients"}, short(names), []string{"ms for each answer"})}
+	rows := [][]string{slices.Concat([]string{"load", "clients"}, short(names), []string{"CPU ms"})}
 	for _, scenario := range s.Scenarios {
 		row := []string{scenario.Title, fmt.Sprint(scenario.Clients)}
 		for _, name := range names {
 			cores, found := scenario.CPU[name]
 			row = append(row, either(found, fmt.Sprintf("%.2f", cores)))
 		}
-		cost := scenario.Cost()
-		rows = append(rows, append(row, either(cost > 0, latency(cost))))
+		rows = append(rows, append(row, cost(scenario)))
 	}
 	return table(rows)
 }
@@ -157,12 +156,14 @@ func median(values []float64) float64 {
 
 func rate(perSecond float64) string { return fmt.Sprintf("%.0f", perSecond) }
 
+func cost(s Scenario) string { return either(s.Cost() > 0, latency(s.Cost())) }
+
 // latency has three digits that count.
 func latency(milliseconds float64) string {
 	switch {
-	case milliseconds >= 100:
+	case milliseconds >= 99.95:
 		return fmt.Sprintf("%.0f", milliseconds)
-	case milliseconds >= 10:
+	case milliseconds >= 9.995:
 		return fmt.Sprintf("%.1f", milliseconds)
 	default:
 		return fmt.Sprintf("%.2f", milliseconds)
