@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -43,6 +44,9 @@ func TestBenchmark(t *testing.T) {
 		}
 		if isOrders := i < 2; isOrders != (s.LastMail != nil) {
 			t.Errorf("%s: the last mail is %v", s.Name, s.LastMail)
+		}
+		if runtime.GOOS == "linux" && (s.CPU[system.Gateway] <= 0 || s.Memory[system.Order].Resident == 0) {
+			t.Errorf("%s: CPU %v, memory %v", s.Name, s.CPU, s.Memory)
 		}
 		for _, service := range system.Services() {
 			found, err := filepath.Glob(filepath.Join(profiles, bench.Embedded+"-"+s.Name, service+"-*.pprof"))

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // what it adds to the default mux is served nowhere: all servers have muxes of their own
+	"net/http/pprof" // what it adds to the default mux is served nowhere: all servers have muxes of their own
 	"runtime"
 	"time"
 )

@@ -115,7 +115,7 @@ func run(ctx context.Context, arguments []string, tables, progress io.Writer) er
 	if o.bench.Dir, err = os.MkdirTemp("", "steadfast-bench-"); err != nil {
 		return fmt.Errorf("make a folder: %w", err)
 	}
-	if err := os.Chmod(o.bench.Dir, 0o711); err != nil { //nolint:gosec // PostgreSQL does not run as root, and must enter it
+	if err := os.Chmod(o.bench.Dir, 0o711); err != nil { // PostgreSQL does not run as root, and must enter it
 		return fmt.Errorf("open the folder to PostgreSQL: %w", err)
 	}
 	o.bench.Ports, o.bench.Progress = system.NewPorts(), progress

@@ -47,7 +47,7 @@ func (t *target) newProfiles(o Options, load string) (*profiles, error) {
 		}
 	}
 	p.dir = filepath.Join(o.Profiles, load)
-	if err := os.MkdirAll(p.dir, 0o755); err != nil { //nolint:gosec // it is for everyone
+	if err := os.MkdirAll(p.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder for profiles: %w", err)
 	}
 	return p, nil
@@ -113,7 +113,7 @@ func fetchProfile(ctx context.Context, url string, length time.Duration, path st
 	if response.StatusCode != http.StatusOK {
 		return errors.New(response.Status)
 	}
-	file, err := os.Create(path) //nolint:gosec // in the folder that the user names
+	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}

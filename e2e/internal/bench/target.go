@@ -45,7 +45,7 @@ func openStack(ctx context.Context, o Options, name, run string) (*target, error
 	if o.Profiles != "" {
 		options.Environment = []string{"PPROF_ADDRESS=127.0.0.1:0"}
 	}
-	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL does not run as root, and must enter it
+	if err := os.MkdirAll(dir, 0o711); err != nil { // PostgreSQL does not run as root, and must enter it
 		return nil, fmt.Errorf("make a folder: %w", err)
 	}
 	stack, err := system.Start(ctx, options)

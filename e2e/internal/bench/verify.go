@@ -24,8 +24,8 @@ const (
 	settleAfterErrors = time.Minute
 	// SettleAtMost is how long a system may take altogether to settle after a load.
 	SettleAtMost = mailWithin + settleAfterErrors
-	listers           = 8
-	pageSize          = 1000
+	listers      = 8
+	pageSize     = 1000
 )
 
 // verify waits until the load's orders are settled and compares what the clients were told with what the system shows. What is not as promised is written into the scenario.

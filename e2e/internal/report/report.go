@@ -112,7 +112,7 @@ func (r *Report) Write(path string) error {
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)
 	}
-	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil { //nolint:gosec // it is for everyone
+	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
@@ -120,7 +120,7 @@ func (r *Report) Write(path string) error {
 
 // Read reads a report that Write wrote.
 func Read(path string) (*Report, error) {
-	data, err := os.ReadFile(path) //nolint:gosec // the user names it
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the report: %w", err)
 	}
