@@ -23,15 +23,16 @@ func TestBenchmark(t *testing.T) {
 	}
 	profiles := t.TempDir()
 	options := bench.Options{
-		Programs: theSuite.programs, Dir: filepath.Join(theSuite.dir, t.Name()), Ports: theSuite.ports, Progress: t.Output(),
+		Dir: filepath.Join(theSuite.dir, t.Name()), Ports: theSuite.ports, Progress: t.Output(),
 		Measure: 2 * time.Second, WarmUp: 200 * time.Millisecond, Starts: 1, Profiles: profiles,
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), testWithin)
 	defer cancel()
-	measured, err := bench.Stack(ctx, options, bench.Embedded, scenarios)
+	systems, err := bench.Stacks(ctx, options, bench.Embedded, []bench.Build{{Name: "smoke", Programs: theSuite.programs}}, scenarios)
 	if err != nil {
 		t.Fatal(err)
 	}
+	measured := systems[0]
 	if len(measured.Scenarios) != len(scenarios) {
 		t.Fatalf("got %d scenarios; want %d", len(measured.Scenarios), len(scenarios))
 	}
@@ -49,7 +50,7 @@ func TestBenchmark(t *testing.T) {
 			t.Errorf("%s: CPU %v, memory %v", s.Name, s.CPU, s.Memory)
 		}
 		for _, service := range system.Services() {
-			found, err := filepath.Glob(filepath.Join(profiles, bench.Embedded+"-"+s.Name, service+"-*.pprof"))
+			found, err := filepath.Glob(filepath.Join(profiles, measured.Name+"-"+s.Name, service+"-*.pprof"))
 			if err != nil || len(found) != 4 {
 				t.Errorf("%s: the profiles of %s are %v, %v; want four", s.Name, service, found, err)
 			}

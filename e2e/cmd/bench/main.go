@@ -48,6 +48,7 @@ func main() {
 // options is what the command line says.
 type options struct {
 	bench                               bench.Options
+	programs, before                    string
 	kafka, gateway, name, json, compare string
 	scenarios                           []bench.Scenario
 	chosen                              bool // scenarios were named
@@ -59,7 +60,8 @@ func parse(arguments []string, output io.Writer) (options, error) {
 	o := options{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(output)
-	flags.StringVar(&o.bench.Programs, "bin", "bin", "`folder` with devstack and the services")
+	flags.StringVar(&o.programs, "bin", "bin", "`folder` with devstack and the services")
+	flags.StringVar(&o.before, "before", "", "`folder` with these programs as they were, to measure both in turn; on one broker")
 	flags.DurationVar(&o.bench.Measure, "duration", 5*time.Second, "measured time of each load")
 	flags.DurationVar(&o.bench.WarmUp, "warmup", 2*time.Second, "load before it that is not measured")
 	flags.StringVar(&o.kafka, "kafka", "auto", "`which` stacks to start: embedded, apache, both, auto (both if java and mvn are there) or none")
@@ -83,6 +85,9 @@ func parse(arguments []string, output io.Writer) (options, error) {
 	}
 	if o.kafka == "none" && o.gateway == "" {
 		return o, errors.New("nothing to measure: -kafka none needs -gateway")
+	}
+	if o.before != "" && (o.kafka == "both" || o.kafka == "none") {
+		return o, errors.New("-before needs one broker: -kafka embedded or apache")
 	}
 	if _, err := load.ParseTarget(o.gateway); o.gateway != "" && err != nil {
 		return o, fmt.Errorf("-gateway: %w", err)
@@ -109,8 +114,13 @@ func run(ctx context.Context, arguments []string, tables, progress io.Writer) er
 			return err
 		}
 	}
-	if o.bench.Programs, err = filepath.Abs(o.bench.Programs); err != nil {
-		return fmt.Errorf("find programs: %w", err)
+	for _, folder := range []*string{&o.programs, &o.before} {
+		if *folder == "" {
+			continue
+		}
+		if *folder, err = filepath.Abs(*folder); err != nil {
+			return fmt.Errorf("find programs: %w", err)
+		}
 	}
 	if o.bench.Dir, err = os.MkdirTemp("", "steadfast-bench-"); err != nil {
 		return fmt.Errorf("make a folder: %w", err)
@@ -119,7 +129,7 @@ func run(ctx context.Context, arguments []string, tables, progress io.Writer) er
 		return fmt.Errorf("open the folder to PostgreSQL: %w", err)
 	}
 	o.bench.Ports, o.bench.Progress = system.NewPorts(), progress
-	found := &report.Report{Began: time.Now(), Machine: bench.Machine(o.bench.Programs), WarmUp: o.bench.WarmUp.Seconds(), Measured: o.bench.Measure.Seconds()}
+	found := &report.Report{Began: time.Now(), Machine: bench.Machine(o.programs), WarmUp: o.bench.WarmUp.Seconds(), Measured: o.bench.Measure.Seconds()}
 	found.Machine.Commit = cmp.Or(found.Machine.Commit, o.commit)
 	bounded, cancel := context.WithTimeout(ctx, o.longest())
 	defer cancel()
@@ -162,8 +172,12 @@ func (o *options) measure(ctx context.Context, into *report.Report) error {
 		if kafka == bench.Apache && len(into.Systems) > 0 && !o.chosen {
 			scenarios = slices.DeleteFunc(slices.Clone(scenarios), func(s bench.Scenario) bool { return !s.Brief })
 		}
-		measured, err := bench.Stack(ctx, o.bench, kafka, scenarios)
-		into.Systems = append(into.Systems, measured)
+		builds := []bench.Build{{Name: kafka, Programs: o.programs}}
+		if o.before != "" {
+			builds = []bench.Build{{Name: "before", Programs: o.before}, {Name: "now", Programs: o.programs}}
+		}
+		measured, err := bench.Stacks(ctx, o.bench, kafka, builds, scenarios)
+		into.Systems = append(into.Systems, measured...)
 		if err != nil {
 			return err
 		}
@@ -184,6 +198,9 @@ func (o *options) stacks() []string {
 	case "both":
 		return []string{bench.Embedded, bench.Apache}
 	case "auto":
+		if o.before != "" {
+			return []string{bench.Embedded}
+		}
 		for _, program := range []string{"java", "mvn"} {
 			if _, err := exec.LookPath(program); err != nil {
 				fmt.Fprintf(o.bench.Progress, "without Apache Kafka: %v\n", err)

@@ -17,6 +17,9 @@ func TestArguments(t *testing.T) {
 	if o.bench.Measure != 10*time.Second || len(o.scenarios) != 2 || !o.chosen || o.gateway != "http://h:1" || !slices.Equal(o.stacks(), []string{"embedded", "apache"}) {
 		t.Errorf("got %+v", o)
 	}
+	if o, err := parse([]string{"--before", "old"}, io.Discard); err != nil || !slices.Equal(o.stacks(), []string{"embedded"}) {
+		t.Errorf("with --before: got %v, %v; want one stack", o.stacks(), err)
+	}
 	if o, err := parse(nil, io.Discard); err != nil || len(o.scenarios) != 9 || o.chosen || o.bench.Starts == 0 {
 		t.Errorf("without arguments: got %+v, %v", o, err)
 	}
@@ -29,6 +32,7 @@ func TestWrongArguments(t *testing.T) {
 	}{
 		{"--kafka rabbit", "-kafka must be"},
 		{"--kafka none", "needs -gateway"},
+		{"--before old --kafka both", "needs one broker"},
 		{"--only orders-7", `no scenario "orders-7"`},
 		{"--duration 10ms", "at least 1s"},
 		{"--duration 10", "invalid value"},

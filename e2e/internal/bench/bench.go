@@ -28,9 +28,9 @@ const devstack = "devstack"
 
 // Options says what is measured, and how.
 type Options struct {
-	// Programs is the folder with devstack and the services; Dir is for data and logs.
-	Programs, Dir string
-	Ports         *system.Ports
+	// Dir is for data and logs.
+	Dir   string
+	Ports *system.Ports
 	// Progress is told what happens.
 	Progress io.Writer
 	// WarmUp is run before each Measure.
@@ -45,38 +45,70 @@ type Options struct {
 	SettleWithin time.Duration
 }
 
-// Stack starts a stack with this broker, measures it and stops it. What was measured until an error is returned with it.
-func Stack(ctx context.Context, o Options, name string, scenarios []Scenario) (measured report.System, err error) {
-	measured = report.System{Name: name}
-	o.say("%s: starting", name)
-	t, err := openStack(ctx, o, name, newRun())
-	if err != nil {
-		return measured, fmt.Errorf("%s: %w", name, err)
+// Build is a folder with devstack and the services, and the name that its system has in the report.
+type Build struct{ Name, Programs string }
+
+// Stacks starts a stack of each build with this broker, measures them and stops them. Each load is put on one after the other, so that what else the machine does meets all of them
+// alike. What was measured until an error is returned with it.
+func Stacks(ctx context.Context, o Options, broker string, builds []Build, scenarios []Scenario) ([]report.System, error) {
+	targets, err := openStacks(ctx, o, broker, builds)
+	if err == nil {
+		err = measureStacks(ctx, o, targets, scenarios)
 	}
-	defer func() {
-		if closeErr := t.close(); closeErr != nil {
-			err = errors.Join(err, fmt.Errorf("%s: %w", name, closeErr))
-		}
-	}()
-	if o.Starts > 0 {
-		o.say("%s: starting each service %d times", name, o.Starts)
-		if measured.Starts, err = t.timeStarts(ctx, o.Starts); err != nil {
-			return measured, fmt.Errorf("%s: %w", name, err)
-		}
+	var measured []report.System
+	for _, t := range targets {
+		t.measured.Memory = t.memory()
+		err = errors.Join(err, t.close())
+		measured = append(measured, t.measured)
 	}
-	measured.Idle = t.memory()
-	err = t.measureAll(ctx, o, &measured, scenarios)
-	measured.Memory = t.memory()
-	return measured, err // and what the deferred stop finds
+	return measured, err
 }
 
-// Foreign measures a system that runs already.
+// openStacks returns those that it has started with an error, too.
+func openStacks(ctx context.Context, o Options, broker string, builds []Build) ([]*target, error) {
+	var targets []*target
+	for _, build := range builds {
+		o.say("%s: starting", build.Name)
+		t, err := openStack(ctx, o, broker, build)
+		if err != nil {
+			return targets, fmt.Errorf("%s: %w", build.Name, err)
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
+}
+
+func measureStacks(ctx context.Context, o Options, targets []*target, scenarios []Scenario) (err error) {
+	for _, t := range targets {
+		if o.Starts > 0 {
+			o.say("%s: starting each service %d times", t.measured.Name, o.Starts)
+			if t.measured.Starts, err = t.timeStarts(ctx, o.Starts); err != nil {
+				return fmt.Errorf("%s: %w", t.measured.Name, err)
+			}
+		}
+		t.measured.Idle = t.memory()
+	}
+	for _, s := range scenarios {
+		for _, t := range targets {
+			if err := t.run(ctx, o, s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Foreign measures a system that runs already. What was measured until an error is returned with it.
 func Foreign(ctx context.Context, o Options, name, gateway string, scenarios []Scenario) (report.System, error) {
-	measured := report.System{Name: name}
 	gateway = strings.TrimSuffix(gateway, "/")
 	o.Profiles = ""
-	t := &target{gateway: gateway, shop: shop.New(gateway), run: newRun()}
-	return measured, t.measureAll(ctx, o, &measured, scenarios)
+	t := &target{gateway: gateway, shop: shop.New(gateway), ids: newRun(), measured: report.System{Name: name}}
+	for _, s := range scenarios {
+		if err := t.run(ctx, o, s); err != nil {
+			return t.measured, err
+		}
+	}
+	return t.measured, nil
 }
 
 func (o *Options) say(format string, arguments ...any) {
@@ -86,33 +118,35 @@ func (o *Options) say(format string, arguments ...any) {
 // newRun returns what sets this run's ids apart from those of others.
 func newRun() string { return strings.ToLower(rand.Text()[:8]) }
 
-func (t *target) measureAll(ctx context.Context, o Options, measured *report.System, scenarios []Scenario) error {
-	var d *data
-	for _, s := range scenarios {
-		if s.read != nil && d == nil {
-			prepared, err := t.prepare(ctx)
-			if err != nil {
-				return fmt.Errorf("%s: prepare reads: %w", measured.Name, err)
-			}
-			d = &prepared
-		}
-		var result report.Scenario
-		var err error
-		if s.read != nil {
-			result, err = t.measure(ctx, o, measured.Name, s, reads(s.read(*d)), nil)
-		} else {
-			result, err = t.measureOrders(ctx, o, measured.Name, s)
-		}
-		if err != nil {
-			return fmt.Errorf("%s, %s: %w", measured.Name, s.Name, err)
-		}
-		measured.Scenarios = append(measured.Scenarios, result)
-		o.say("%s: %s: %s", measured.Name, s.Name, result.Summary())
+// run puts one load on the target and adds what came of it to what was measured.
+func (t *target) run(ctx context.Context, o Options, s Scenario) error {
+	var result report.Scenario
+	var err error
+	if s.read != nil {
+		result, err = t.measureReads(ctx, o, s)
+	} else {
+		result, err = t.measureOrders(ctx, o, s)
 	}
+	if err != nil {
+		return fmt.Errorf("%s, %s: %w", t.measured.Name, s.Name, err)
+	}
+	t.measured.Scenarios = append(t.measured.Scenarios, result)
+	o.say("%s: %s: %s", t.measured.Name, s.Name, result.Summary())
 	return nil
 }
 
-func (t *target) measureOrders(ctx context.Context, o Options, name string, s Scenario) (report.Scenario, error) {
+func (t *target) measureReads(ctx context.Context, o Options, s Scenario) (report.Scenario, error) {
+	if t.readable == nil {
+		prepared, err := t.prepare(ctx)
+		if err != nil {
+			return report.Scenario{}, fmt.Errorf("prepare: %w", err)
+		}
+		t.readable = &prepared
+	}
+	return t.measure(ctx, o, s, reads(s.read(*t.readable)), nil)
+}
+
+func (t *target) measureOrders(ctx context.Context, o Options, s Scenario) (report.Scenario, error) {
 	task, err := t.newOrders(ctx, s.Name, s.skus, orderUsers)
 	if err != nil {
 		return report.Scenario{}, err
@@ -121,16 +155,16 @@ func (t *target) measureOrders(ctx context.Context, o Options, name string, s Sc
 	if err != nil {
 		return report.Scenario{}, err
 	}
-	return t.measure(ctx, o, name, s, task, func(result load.Result, into *report.Scenario) error {
+	return t.measure(ctx, o, s, task, func(result load.Result, into *report.Scenario) error {
 		return t.verify(ctx, cmp.Or(o.SettleWithin, settleWithin), task, before, result, into)
 	})
 }
 
 // measure puts one load on the target. verify, if it is not nil, then looks whether the promises were kept, and returns an error if it could not.
-func (t *target) measure(ctx context.Context, o Options, name string, s Scenario, task load.Task, verify func(load.Result, *report.Scenario) error) (report.Scenario, error) {
+func (t *target) measure(ctx context.Context, o Options, s Scenario, task load.Task, verify func(load.Result, *report.Scenario) error) (report.Scenario, error) {
 	measured := report.Scenario{Name: s.Name, Title: s.Title, Clients: s.Clients, Profiled: o.Profiles != ""}
 	var start, end meter
-	profiles, err := t.newProfiles(o, name+"-"+s.Name)
+	profiles, err := t.newProfiles(o, t.measured.Name+"-"+s.Name)
 	if err != nil {
 		return measured, err
 	}

@@ -24,22 +24,25 @@ const fetchWithin = 10 * time.Minute
 type target struct {
 	gateway string
 	shop    *shop.Client
-	run     string        // makes ids those of this run
-	stack   *system.Stack // nil for a foreign system; the rest, too
-	inbox   *inbox.Client // nil where mails go elsewhere
+	ids     string        // is in all ids, to make them those of this run
+	stack   *system.Stack // nil for a foreign system; the next two, too
+	inbox   *inbox.Client // nil where mails go elsewhere, too
 	logs    string
-	placed  int // orders that were placed so far, by anyone
+
+	placed   int   // orders that were placed so far, by anyone
+	readable *data // nil until there is any
+	measured report.System
 }
 
 // openStack starts a stack for a benchmark, without the parts that an order does not need.
-func openStack(ctx context.Context, o Options, name, run string) (*target, error) {
-	dir := filepath.Join(o.Dir, name)
+func openStack(ctx context.Context, o Options, broker string, build Build) (*target, error) {
+	dir := filepath.Join(o.Dir, build.Name)
 	parts := append(system.Services(), system.Postgres, system.FerretDB, system.Kafka, system.Inbox)
 	options := system.Options{
-		Programs: o.Programs, Data: filepath.Join(dir, "data"), Ports: o.Ports, Within: o.StartWithin, Apart: true,
-		Arguments: []string{"--fresh", "--kafka", name, "--only", strings.Join(parts, ",")},
+		Programs: build.Programs, Data: filepath.Join(dir, "data"), Ports: o.Ports, Within: o.StartWithin, Apart: true,
+		Arguments: []string{"--fresh", "--kafka", broker, "--only", strings.Join(parts, ",")},
 	}
-	if name == Apache {
+	if broker == Apache {
 		options.Within = fetchWithin
 	}
 	if o.Profiles != "" {
@@ -52,31 +55,34 @@ func openStack(ctx context.Context, o Options, name, run string) (*target, error
 	if err != nil {
 		return nil, err
 	}
-	t := &target{gateway: stack.URLs.Gateway, shop: shop.New(stack.URLs.Gateway), run: run, stack: stack, logs: dir}
+	t := &target{
+		gateway: stack.URLs.Gateway, shop: shop.New(stack.URLs.Gateway), ids: newRun(), stack: stack, logs: dir,
+		measured: report.System{Name: build.Name},
+	}
 	if stack.URLs.Inbox != "" {
 		t.inbox = inbox.New(stack.URLs.Inbox)
 	}
 	return t, nil
 }
 
-// close stops the stack, if it is ours.
+// close stops the stack.
 func (t *target) close() error {
-	if t.stack == nil {
-		return nil
-	}
 	err := t.stack.Stop()
 	complaints, readErr := t.stack.Complaints()
 	if len(complaints) > 0 {
 		err = errors.Join(err, errors.New(strings.Join(complaints, "\n")))
 	}
-	return errors.Join(err, readErr)
+	if err = errors.Join(err, readErr); err != nil {
+		return fmt.Errorf("%s: %w", t.measured.Name, err)
+	}
+	return nil
 }
 
 func (t *target) host() string { return strings.TrimPrefix(t.gateway, "http://") }
 
 // newOrders puts new SKUs on stock and returns a task that orders them.
 func (t *target) newOrders(ctx context.Context, name string, skus int, users int64) (*orders, error) {
-	o := &orders{host: t.host(), prefix: "bench-" + t.run + "-" + name, users: users}
+	o := &orders{host: t.host(), prefix: "bench-" + t.ids + "-" + name, users: users}
 	for i := range skus {
 		sku := fmt.Sprintf("%s-sku-%d", o.prefix, i)
 		answer, err := t.shop.Stock(ctx, sku, stocked)

@@ -28,7 +28,7 @@ func (r *Report) sideBySide() string {
 	for i, system := range systems {
 		head = append(head, system.Name+" per second", "p50 ms", "p99 ms", "CPU ms")
 		if i > 0 {
-			head = append(head, "rate ÷ "+systems[0].Name)
+			head = append(head, "rate ÷ "+systems[0].Name, "CPU ÷ "+systems[0].Name)
 		}
 	}
 	rows := [][]string{head}
@@ -39,7 +39,7 @@ func (r *Report) sideBySide() string {
 			s, found := system.find(name)
 			row = append(row, either(found, rate(s.Rate)), either(found, latency(s.P50)), either(found, latency(s.P99)), cost(s))
 			if i > 0 {
-				row = append(row, either(found, ratio(s.Rate, first.Rate)))
+				row = append(row, either(found, ratio(s.Rate, first.Rate)), either(s.Cost() > 0, ratio(s.Cost(), first.Cost())))
 			}
 		}
 		rows = append(rows, row)
