@@ -163,6 +163,27 @@ func TestOrdersAreWellFormed(t *testing.T) {
 	}
 }
 
+func TestAnswersAreJudged(t *testing.T) {
+	r := reads{{answer: []byte("[1]")}, {answer: []byte("[2]")}}
+	for _, c := range []struct {
+		name  string
+		err   error
+		right bool
+	}{
+		{"placed", (&orders{}).Check(0, 201, []byte(shop.TextPlaced)), true},
+		{"another status", (&orders{}).Check(0, 200, []byte(shop.TextPlaced)), false},
+		{"another text", (&orders{}).Check(0, 201, []byte(shop.TextPlaced+"\n")), false},
+		{"refused", (&orders{}).Check(0, 409, []byte(shop.TextNotPlaced)), false},
+		{"read as before", r.Check(3, 200, []byte("[2]")), true},
+		{"read otherwise", r.Check(2, 200, []byte("[2]")), false},
+		{"read with another status", r.Check(2, 404, []byte("[1]")), false},
+	} {
+		if (c.err == nil) != c.right {
+			t.Errorf("%s: got %v", c.name, c.err)
+		}
+	}
+}
+
 func TestPromises(t *testing.T) {
 	told := map[string]bool{"a": true, "b": true}
 	placed := map[string]string{"a": "S", "b": "S"}

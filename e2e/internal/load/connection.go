@@ -13,8 +13,8 @@ import (
 // patience is how long a client waits for an answer: more than the ten seconds in which the gateway promises one.
 const patience = 20 * time.Second
 
-// connection is one client's connection, which it alone uses: one write and one read for a request, in its own goroutine. That costs the machine, which the measured system shares, a
-// fraction of what net/http's client does.
+// connection is one client's connection, which it alone uses: one write and one read for a request, in its own goroutine. That costs the machine, which the measured system shares,
+// half of what net/http's client does.
 type connection struct {
 	address string
 	conn    net.Conn // nil while there is none
