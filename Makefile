@@ -6,7 +6,7 @@ PROGRAMS := devstack gateway inventory-service notification-service order-servic
 ARGS     ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e lint generate clean
+.PHONY: help run build test unit e2e postman lint generate clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ unit: ## Run the tests of all modules but the end-to-end ones
 e2e: ## Run the end-to-end tests on real processes
 	@tools/check e2e
 
+postman: ## Run the Postman collection, twice and through an outage; `postman/run http://localhost:9000` runs it against what is there
+	@tools/check postman
+
 lint: ## Check style, versions and contracts, without running a test
 	@tools/check versions contracts lint
 
@@ -34,4 +37,4 @@ generate: ## Write the generated code again, after a change of a contract
 	@tools/check generate
 
 clean: ## Delete what was built; data of the local stack stays (ARGS=--fresh deletes it at the next run)
-	rm -rf bin .tools
+	rm -rf bin .tools postman/node_modules
