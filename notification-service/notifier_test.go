@@ -11,6 +11,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/steadfast-shop/steadfast/notification-service/internal/deadletter"
 	"github.com/steadfast-shop/steadfast/notification-service/internal/mailtest"
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 )
@@ -112,8 +113,8 @@ func TestRefusedMailBecomesADeadLetter(t *testing.T) {
 		b.wantMails(t, 1)
 		letter := b.wantPublished(t, topics.OrderPlacedDLQ, 1)[0]
 		for name, want := range map[string]string{
-			headerDLQReason: "refused: refused at RCPT: 550 5.1.1 [address] unknown", headerDLQTime: formatTime(time.Now()), headerDLQTopic: topics.OrderPlaced,
-			headerDLQPartition: "0", headerDLQOffset: "7", "ce_type": "shop.steadfast.events.v1.OrderPlaced",
+			deadletter.HeaderReason: "refused: refused at RCPT: 550 5.1.1 [address] unknown", deadletter.HeaderTime: formatTime(time.Now()), deadletter.HeaderTopic: topics.OrderPlaced,
+			deadletter.HeaderPartition: "0", deadletter.HeaderOffset: "7", "ce_type": "shop.steadfast.events.v1.OrderPlaced",
 		} {
 			if got := headerOf(letter, name); got != want {
 				t.Errorf("%s: got %q, want %q", name, got, want)
@@ -142,7 +143,7 @@ func TestUnreadableRecordsBecomeDeadLetters(t *testing.T) {
 			if got := consumed(letter, 0); string(got.Value) != string(poison[i].Value) || (got.Value == nil) != (poison[i].Value == nil) {
 				t.Errorf("got value %q, want %q", got.Value, poison[i].Value)
 			}
-			if reason := headerOf(letter, headerDLQReason); !strings.HasPrefix(reason, "unreadable: ") {
+			if reason := headerOf(letter, deadletter.HeaderReason); !strings.HasPrefix(reason, "unreadable: ") {
 				t.Errorf("got reason %q, want it unreadable", reason)
 			}
 		}
@@ -154,7 +155,7 @@ func TestDeadLetterTooLargeLosesItsValueOnly(t *testing.T) {
 		b.failures = []error{sarama.ErrMessageSizeTooLarge}
 		b.handled(t, &sarama.ConsumerMessage{Topic: topics.OrderPlaced, Key: []byte("k"), Value: make([]byte, 100)})
 		letter := b.wantPublished(t, topics.OrderPlacedDLQ, 1)[0]
-		if got := headerOf(letter, headerDLQReason); letter.Value != nil || !strings.Contains(got, "value of 100 bytes left out") {
+		if got := headerOf(letter, deadletter.HeaderReason); letter.Value != nil || !strings.Contains(got, "value of 100 bytes left out") {
 			t.Errorf("got value %v and reason %q", letter.Value, got)
 		}
 	})
@@ -205,7 +206,7 @@ func TestMailDeferredTooOftenBecomesADeadLetter(t *testing.T) {
 			record = consumed(b.published[len(b.published)-1], int64(7+tries))
 		}
 		letter := b.wantPublished(t, topics.OrderPlacedDLQ, 1)[0]
-		if got := headerOf(letter, headerDLQOffset); got != "7" {
+		if got := headerOf(letter, deadletter.HeaderOffset); got != "7" {
 			t.Errorf("got offset %s, want that of the original, 7", got)
 		}
 		if got := headerOf(letter, headerRetryAttempt); got != "" {
