@@ -21,12 +21,13 @@ import (
 	"github.com/steadfast-shop/steadfast/e2e/internal/system"
 )
 
-// moodyServer is a mail server that refuses the addresses beginning with "refused", and breaks the connection when it has taken the first mail for one beginning with "dropped".
+// moodyServer is a mail server that refuses the addresses beginning with "refused" until it is healed, and breaks the connection when it has taken the first mail for one beginning with "dropped".
 type moodyServer struct {
 	address string
 
-	mu    sync.Mutex
-	taken map[string][]string // Message-IDs by recipient
+	mu     sync.Mutex
+	healed bool
+	taken  map[string][]string // Message-IDs by recipient
 }
 
 func startMoodyServer(t *testing.T) *moodyServer {
@@ -57,6 +58,19 @@ func (m *moodyServer) mailsTo(address string) []string {
 	return m.taken[address]
 }
 
+// heal has the server take mails for every address from now on.
+func (m *moodyServer) heal() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.healed = true
+}
+
+func (m *moodyServer) refuses(address string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strings.HasPrefix(address, "refused") && !m.healed
+}
+
 type moodySession struct {
 	server *moodyServer
 	conn   *smtp.Conn
@@ -67,7 +81,7 @@ func (s *moodySession) Reset()                               { s.to = "" }
 func (s *moodySession) Logout() error                        { return nil }
 func (s *moodySession) Mail(string, *smtp.MailOptions) error { return nil }
 func (s *moodySession) Rcpt(to string, _ *smtp.RcptOptions) error {
-	if strings.HasPrefix(to, "refused") {
+	if s.server.refuses(to) {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no mailbox <" + to + "> here"}
 	}
 	s.to = to

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"time"
 
@@ -56,7 +55,7 @@ func (b *Box) readMarkers(ctx context.Context, p part) error {
 	for {
 		record, err := reader.Next(ctx)
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, partition.ErrEnd):
 			return nil
 		case err != nil:
 			return err
@@ -109,7 +108,7 @@ func (s *stack) fill(ctx context.Context) error {
 	for s.top == nil && !s.done {
 		record, err := s.reader.Next(ctx)
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, partition.ErrEnd):
 			s.done = true
 			return nil
 		case err != nil:

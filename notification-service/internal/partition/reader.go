@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -23,6 +22,9 @@ const (
 	fetchWait    = 500 * time.Millisecond
 	fetchBytes   = 1 << 20 // of one partition; a batch that is larger comes all the same
 )
+
+// ErrEnd is what Next returns behind the last record. It is no io.EOF: that is how a connection ends that breaks, which must not pass for the end of the records.
+var ErrEnd = errors.New("there is no further record")
 
 // errNothing is a fetch that brought nothing though there must be something.
 var errNothing = errors.New("the broker sent nothing")
@@ -57,11 +59,11 @@ func NewReader(client sarama.Client, topic string, number int32, span Span) *Rea
 	return &Reader{client: client, topic: topic, number: number, span: span}
 }
 
-// Next returns the next record, and io.EOF behind the last one. Records that were deleted since are left out.
+// Next returns the next record, and ErrEnd behind the last one. Records that were deleted since are left out.
 func (r *Reader) Next(ctx context.Context) (*sarama.ConsumerMessage, error) {
 	for try := 1; len(r.fetched) == 0; {
 		if r.span.First >= r.span.End {
-			return nil, io.EOF
+			return nil, ErrEnd
 		}
 		before := r.span.First
 		err := r.fetch(ctx)
