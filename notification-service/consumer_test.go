@@ -44,7 +44,7 @@ func newSystem(t *testing.T) *system {
 	t.Helper()
 	s := &system{cluster: newCluster(t), server: &mailtest.Server{}}
 	var err error
-	if s.client, err = kafka.Connect(t.Context(), s.cluster.ListenAddrs(), newTestProducerConfig(), topics.All(1), slog.New(slog.DiscardHandler)); err != nil {
+	if s.client, err = kafka.Connect(t.Context(), s.cluster.ListenAddrs(), kafka.NewConfig("test"), topics.All(1), slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	if s.producer, err = sarama.NewSyncProducerFromClient(s.client); err != nil {
@@ -52,12 +52,6 @@ func newSystem(t *testing.T) *system {
 	}
 	t.Cleanup(func() { _ = errors.Join(s.producer.Close(), s.client.Close()) })
 	return s
-}
-
-func newTestProducerConfig() *sarama.Config {
-	config := kafka.NewConfig("test")
-	config.Consumer.Return.Errors = true
-	return config
 }
 
 func (s *system) produce(t *testing.T, records ...*sarama.ProducerMessage) {
@@ -192,7 +186,7 @@ func TestTwoMembersMailEachOrderOnce(t *testing.T) {
 func TestEventOfAnotherPartitionerIsMailedOnce(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	config := newTestProducerConfig()
+	config := kafka.NewConfig("test")
 	config.Producer.Partitioner = sarama.NewManualPartitioner
 	producer, err := sarama.NewSyncProducer(s.cluster.ListenAddrs(), config)
 	if err != nil {

@@ -149,7 +149,8 @@ func TestRedrivenEvent(t *testing.T) {
 func TestRedriveLimitAndFilter(t *testing.T) {
 	t.Parallel()
 	s, _ := withRefusedMails(t, 5)
-	oldest := s.letters(t)[0]
+	letters := s.letters(t)
+	oldest := letters[0]
 	out := s.mustRun(t, "redrive", "--limit", "1")
 	wantSum(t, out, "1 letter sent, 4 more than --limit")
 	if !strings.Contains(out, "letter "+oldest.ID()+", order "+oldest.OrderNumber+": to order-placed/") {
@@ -157,7 +158,7 @@ func TestRedriveLimitAndFilter(t *testing.T) {
 	}
 	s.wantMails(t, 1)
 	wantSum(t, s.mustRun(t, "redrive", "--kind", "unreadable"), "0 letters sent")
-	wantSum(t, s.mustRun(t, "redrive", "--order", "ORD-3", "--order", "ORD-4", "--reason", "5.1.1 NO SUCH"), "2 letters sent")
+	wantSum(t, s.mustRun(t, "redrive", "--order", letters[1].OrderNumber, "--order", letters[4].OrderNumber, "--reason", "5.1.1 NO SUCH"), "2 letters sent")
 	s.wantMails(t, 3)
 	wantSum(t, s.mustRun(t, "redrive"), "2 letters sent, 3 sent before (--again sends them again)")
 	s.wantMails(t, 5)

@@ -18,9 +18,9 @@ const (
 	fetchTries = 6
 	tryPause   = 250 * time.Millisecond // grows by itself from try to try
 
-	fetchVersion = 11 // the first from 10, which brings zstd, to 12, which no longer is the plain format
-	fetchWait    = 500 * time.Millisecond
-	fetchBytes   = 1 << 20 // of one partition; a batch that is larger comes all the same
+	fetchVersion = 11                    // the first from 10, which brings zstd, to 12, which no longer is the plain format
+	fetchWait    = 20 * time.Millisecond // there is something, or nothing will come; partitions that are read side by side share a connection
+	fetchBytes   = 1 << 20               // of one partition; a batch that is larger comes all the same
 )
 
 // ErrEnd is what Next returns behind the last record. It is no io.EOF: that is how a connection ends that breaks, which must not pass for the end of the records.
