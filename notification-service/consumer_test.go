@@ -250,6 +250,25 @@ func TestMemberThatWasGivenUpStopsMailing(t *testing.T) {
 	s.wantMails(t, 1)
 }
 
+// The lag is there as soon as partitions are, and counts what waits: for the server, and for its next try.
+func TestLag(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.server.SetAway(true)
+	s.produce(t, s.event(t, "ORD-1"), s.event(t, "ORD-1"), &sarama.ProducerMessage{
+		Topic: topics.OrderPlacedRetry, Key: sarama.StringEncoder("ORD-2"), Value: sarama.ByteEncoder(orderValue(t, "ORD-2")),
+		Headers: []sarama.RecordHeader{header(headerRetryNotBefore, formatTime(time.Now().Add(time.Hour)))},
+	})
+	m := s.join(t, s.cluster.ListenAddrs())
+	lag := func(topic string) (sum float64) {
+		for partition := range topics.Partitions {
+			sum += testutil.ToFloat64(m.metrics.lag.WithLabelValues(topic, fmt.Sprint(partition)))
+		}
+		return sum
+	}
+	await(t, "a lag of 2 and of 1", func() bool { return lag(topics.OrderPlaced) == 2 && lag(topics.OrderPlacedRetry) == 1 })
+}
+
 func TestTopicsThatDoNotFitStopTheMailing(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
