@@ -28,6 +28,8 @@ const (
 	exitUsage = 2
 )
 
+var errInterrupted = errors.New("interrupted")
+
 const usage = `Usage:
   notification-service                       serve: mail each customer once for each placed order
   notification-service deadletters [flags]   list the dead letters; changes nothing
@@ -200,8 +202,11 @@ func (c command) connectAndRun(ctx context.Context, stdout, stderr io.Writer) er
 	connecting, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
 	client, err := kafka.Connect(connecting, addresses, newClientConfig(), nil, slog.New(slog.NewTextHandler(stderr, nil)))
-	if err != nil {
-		return err
+	switch {
+	case ctx.Err() != nil:
+		return errInterrupted
+	case err != nil:
+		return fmt.Errorf("Kafka cannot be reached at %s (KAFKA_BOOTSTRAP_SERVERS): %w", strings.Join(addresses, ","), err)
 	}
 	defer func() {
 		closed := make(chan struct{})
@@ -226,5 +231,5 @@ func (c command) connectAndRun(ctx context.Context, stdout, stderr io.Writer) er
 	case <-done:
 	case <-time.After(redriveGrace + time.Second):
 	}
-	return errors.New("interrupted")
+	return errInterrupted
 }
