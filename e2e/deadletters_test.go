@@ -73,13 +73,10 @@ func listDeadLetters(t *testing.T, w *world, args ...string) map[string][]deadLe
 	return letters
 }
 
-// TestDeadLettersAreRedriven makes dead letters of poison records and of refused mails, lists them, heals the mail server, and sends the letters through again: by two processes
-// at once, and once more. Each order gets one mail.
-func TestDeadLettersAreRedriven(t *testing.T) {
-	t.Parallel()
-	w := ownWorld(t)
+// mailThrough replaces the stack's notification service by one that mails through the server.
+func mailThrough(t *testing.T, w *world, server *moodyServer) *system.Service {
+	t.Helper()
 	stopPart(t, w, system.Notification)
-	server := startMoodyServer(t)
 	host, port, err := net.SplitHostPort(server.address)
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +85,16 @@ func TestDeadLettersAreRedriven(t *testing.T) {
 	if err := service.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return service
+}
+
+// TestDeadLettersAreRedriven makes dead letters of poison records and of refused mails, lists them, heals the mail server, and sends the letters through again: by two processes
+// at once, and once more. Each order gets one mail.
+func TestDeadLettersAreRedriven(t *testing.T) {
+	t.Parallel()
+	w := ownWorld(t)
+	server := startMoodyServer(t)
+	service := mailThrough(t, w, server)
 	wantCount := func(want float64, name string, labels ...string) {
 		t.Helper()
 		wantMetric(t, readdressed, service.URL, name, func(v float64) bool { return v == want }, labels...)
@@ -154,6 +161,41 @@ func TestDeadLettersAreRedriven(t *testing.T) {
 		}
 	}
 	wantSeries(t, service.URL, "notification_mails_sent_total 8", "notification_mails_retried_total 0", `notification_dead_letters_total{reason="refused"} 7`)
+}
+
+// TestMailThatIsPutOff mails through a server that puts one mail off: it waits in the retry topic while the others go on, and comes after the delay, once.
+func TestMailThatIsPutOff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: waits for a retry to be due")
+	}
+	t.Parallel()
+	w := ownWorld(t)
+	server := startMoodyServer(t)
+	service := mailThrough(t, w, server)
+	record := promises.NewRecord()
+	orders := newOrders(newStock(t, w, record, 10), 4)
+	late := &orders[0]
+	late.User.Email = "deferred-" + late.User.Email
+	placeAll(t, w.shop, record, orders)
+	wantMetric(t, readdressed, service.URL, "notification_mails_sent_total", func(v float64) bool { return v == 3 })
+	wantMetric(t, readdressed, service.URL, "notification_mails_retried_total", func(v float64) bool { return v == 1 })
+	wantMetric(t, readdressed, service.URL, "notification_lag", func(v float64) bool { return v == 1 }, `topic="order-placed.retry"`)
+	waiting := waitForRecord(t, w, topics.OrderPlacedRetry, late.Number)
+	due, err := time.Parse(time.RFC3339, waiting.Header("retry-not-before"))
+	if err != nil || waiting.Header("retry-attempt") != "1" || waiting.Header("origin-topic") != topics.OrderPlaced || !strings.Contains(waiting.Header("retry-reason"), "450") {
+		t.Errorf("the event waits with %v (%v)", waiting.Headers, err)
+	}
+	wantMetric(t, readdressed, service.URL, "notification_mails_sent_total", func(v float64) bool { return v == 4 })
+	if now := time.Now(); now.Before(due) {
+		t.Errorf("the mail came %v before it was due", due.Sub(now))
+	}
+	wantMetric(t, readdressed, service.URL, "notification_lag", func(v float64) bool { return v == 0 })
+	for _, order := range orders {
+		if mails := server.mailsTo(order.User.Email); len(mails) != 1 {
+			t.Errorf("%d mails came for %s; want 1", len(mails), order.User.Email)
+		}
+	}
+	wantSeries(t, service.URL, "notification_mails_retried_total 1", `notification_dead_letters_total{reason="refused"} 0`, `notification_dead_letters_total{reason="unreadable"} 0`)
 }
 
 // waitUntilHandled waits until all events are handled, and returns how many of them were repetitions: all but those that were mailed or became dead letters.

@@ -21,18 +21,20 @@ import (
 	"github.com/steadfast-shop/steadfast/e2e/internal/system"
 )
 
-// moodyServer is a mail server that refuses the addresses beginning with "refused" until it is healed, and breaks the connection when it has taken the first mail for one beginning with "dropped".
+// moodyServer is a mail server that refuses the addresses beginning with "refused" until it is healed, puts off the first mail
+// for each beginning with "deferred", and breaks the connection when it has taken the first mail for one beginning with "dropped".
 type moodyServer struct {
 	address string
 
 	mu     sync.Mutex
 	healed bool
+	putOff map[string]bool     // recipients whose first mail was put off
 	taken  map[string][]string // Message-IDs by recipient
 }
 
 func startMoodyServer(t *testing.T) *moodyServer {
 	t.Helper()
-	m := &moodyServer{taken: make(map[string][]string)}
+	m := &moodyServer{putOff: make(map[string]bool), taken: make(map[string][]string)}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -65,10 +67,18 @@ func (m *moodyServer) heal() {
 	m.healed = true
 }
 
-func (m *moodyServer) refuses(address string) bool {
+// check returns the answer to a mail for the address: nil where it is taken.
+func (m *moodyServer) check(address string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return strings.HasPrefix(address, "refused") && !m.healed
+	switch {
+	case strings.HasPrefix(address, "refused") && !m.healed:
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no mailbox <" + address + "> here"}
+	case strings.HasPrefix(address, "deferred") && !m.putOff[address]:
+		m.putOff[address] = true
+		return &smtp.SMTPError{Code: 450, EnhancedCode: smtp.EnhancedCode{4, 2, 0}, Message: "greylisted"}
+	}
+	return nil
 }
 
 type moodySession struct {
@@ -81,8 +91,8 @@ func (s *moodySession) Reset()                               { s.to = "" }
 func (s *moodySession) Logout() error                        { return nil }
 func (s *moodySession) Mail(string, *smtp.MailOptions) error { return nil }
 func (s *moodySession) Rcpt(to string, _ *smtp.RcptOptions) error {
-	if s.server.refuses(to) {
-		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no mailbox <" + to + "> here"}
+	if err := s.server.check(to); err != nil {
+		return err
 	}
 	s.to = to
 	return nil

@@ -228,7 +228,7 @@ func (c command) connectAndRun(ctx context.Context, stdout, stderr io.Writer) er
 	}
 	// Letters under way are finished. Some of sarama's calls take no context; what they wait for is not worth waiting for.
 	select {
-	case <-done:
+	case <-done: //nolint:errcheck // it was interrupted, whatever it says
 	case <-time.After(redriveGrace + time.Second):
 	}
 	return errInterrupted
