@@ -70,10 +70,8 @@ again. A letter that was sent through is marked, and left out the next time. Sto
   --json               for programs: one JSON object a line
 ` + filterUsage
 
-// command is what the command line asks for. Exactly one of its parts runs.
-type command struct {
-	run func(ctx context.Context, out io.Writer, client sarama.Client) error
-}
+// command is what the command line asks for.
+type command func(ctx context.Context, out io.Writer, client sarama.Client) error
 
 // options are the values of all flags, for whichever command.
 type options struct {
@@ -111,7 +109,7 @@ func parseCommand(args []string, now time.Time) (c command, text string, err err
 	case "deadletters":
 		text = deadlettersUsage
 		flags.BoolVar(&o.filter.OpenOnly, "open", false, "")
-		c.run = o.listLetters
+		c = o.listLetters
 	case "redrive":
 		text = redriveUsage
 		flags.BoolVar(&o.dryRun, "dry-run", false, "")
@@ -122,7 +120,7 @@ func parseCommand(args []string, now time.Time) (c command, text string, err err
 			}
 			return nil
 		})
-		c.run = o.redriveLetters
+		c = o.redriveLetters
 	default:
 		return c, usage, fmt.Errorf("there is no command %q", args[0])
 	}
@@ -220,7 +218,7 @@ func (c command) connectAndRun(ctx context.Context, stdout, stderr io.Writer) er
 		}
 	}()
 	done := make(chan error, 1)
-	go func() { done <- c.run(ctx, stdout, client) }()
+	go func() { done <- c(ctx, stdout, client) }()
 	select {
 	case err := <-done:
 		return err

@@ -259,6 +259,7 @@ func TestLag(t *testing.T) {
 		Topic: topics.OrderPlacedRetry, Key: sarama.StringEncoder("ORD-2"), Value: sarama.ByteEncoder(orderValue(t, "ORD-2")),
 		Headers: []sarama.RecordHeader{header(headerRetryNotBefore, formatTime(time.Now().Add(time.Hour)))},
 	})
+	start := time.Now()
 	m := s.join(t, s.cluster.ListenAddrs())
 	lag := func(topic string) (sum float64) {
 		for partition := range topics.Partitions {
@@ -267,6 +268,9 @@ func TestLag(t *testing.T) {
 		return sum
 	}
 	await(t, "a lag of 2 and of 1", func() bool { return lag(topics.OrderPlaced) == 2 && lag(topics.OrderPlacedRetry) == 1 })
+	if took := time.Since(start); took >= lagInterval {
+		t.Errorf("got the lag after %s, want it before the first regular measure", took)
+	}
 }
 
 func TestTopicsThatDoNotFitStopTheMailing(t *testing.T) {
