@@ -93,7 +93,7 @@ func (c *collector) add(kind Kind, cases ...Case) {
 func (c *collector) findings() []Finding {
 	findings := []Finding{}
 	for _, e := range explanations() {
-		f := c.found[e.Kind]
+		f := c.found[e.kind]
 		if f == nil {
 			continue
 		}

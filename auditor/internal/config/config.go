@@ -13,7 +13,7 @@ import (
 
 // Examples show the form of the settings.
 const (
-	exampleMongoDB  = "mongodb://user:password@host:27017/order"
+	exampleMongoDB  = "mongodb://user:password@host:27017/order"     //nolint:gosec // nobody's
 	examplePostgres = "postgres://user:password@host:5432/inventory" //nolint:gosec // nobody's
 	exampleKafka    = "host:9092"
 )
