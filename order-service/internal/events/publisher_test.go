@@ -13,13 +13,13 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
+	"github.com/steadfast-shop/steadfast/shared-kit/stacktest"
 	eventsv1 "github.com/steadfast-shop/steadfast/shared-proto/events/v1"
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 
 	"github.com/steadfast-shop/steadfast/order-service/internal/events"
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 	"github.com/steadfast-shop/steadfast/order-service/internal/ordertest"
-	"github.com/steadfast-shop/steadfast/order-service/internal/stacktest"
 )
 
 var stack *stacktest.Stack //nolint:gochecknoglobals // one broker for all tests of the package

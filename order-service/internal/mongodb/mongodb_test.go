@@ -15,7 +15,7 @@ import (
 	"github.com/steadfast-shop/steadfast/order-service/internal/mongodb"
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 	"github.com/steadfast-shop/steadfast/order-service/internal/ordertest"
-	"github.com/steadfast-shop/steadfast/order-service/internal/stacktest"
+	"github.com/steadfast-shop/steadfast/shared-kit/stacktest"
 )
 
 // suite is what the tests of this package share.
