@@ -93,11 +93,17 @@ func (r *Records) Committed(ctx context.Context, topic string, partition int32) 
 	if err == nil && !errors.Is(response.Err, sarama.ErrNoError) {
 		err = response.Err
 	}
+	if errors.Is(err, sarama.ErrGroupIDNotFound) {
+		return -1, nil
+	}
 	if err != nil {
 		return 0, fmt.Errorf("read the offsets of the group %s: %w", group, err)
 	}
 	block := response.GetBlock(topic, partition)
 	if block == nil {
+		return -1, nil
+	}
+	if errors.Is(block.Err, sarama.ErrGroupIDNotFound) {
 		return -1, nil
 	}
 	if !errors.Is(block.Err, sarama.ErrNoError) {
