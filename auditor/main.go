@@ -118,7 +118,7 @@ func look(ctx context.Context, asked arguments) (report audit.Report, err error)
 	}
 	closing, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	orders, err := mongodb.Open(cfg.MongoDB.Reveal())
+	orders, err := mongodb.Open(ctx, cfg.MongoDB.Reveal())
 	if err != nil {
 		return report, err
 	}

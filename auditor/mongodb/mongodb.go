@@ -55,8 +55,8 @@ type entryRow struct {
 	ReceivedAt time.Time `bson:"receivedAt"`
 }
 
-// Open prepares the database that the URI names, as order-service does. Nothing is connected yet.
-func Open(uri string) (*Orders, error) {
+// Open connects to the database that the URI names; which one that is where it names none, order-service decided.
+func Open(ctx context.Context, uri string) (*Orders, error) {
 	parsed, err := connstring.ParseAndValidate(uri)
 	if err != nil {
 		return nil, errors.New("ORDER_MONGODB_URI is no MongoDB URI; write it like mongodb://user:password@host:27017/order") // the error may quote the password
@@ -70,6 +70,11 @@ func Open(uri string) (*Orders, error) {
 		SetMaxPoolSize(2))
 	if err != nil {
 		return nil, fmt.Errorf("prepare the MongoDB client: %w", err)
+	}
+	bounded, cancel := context.WithTimeout(ctx, 2*connectTimeout)
+	defer cancel()
+	if err := client.Ping(bounded, nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to MongoDB: %w", err), client.Disconnect(bounded))
 	}
 	name := parsed.Database
 	if name == "" {
