@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -69,17 +68,6 @@ func runAuditor(t *testing.T, environment []string, arguments ...string) outcome
 	return o
 }
 
-func cases(report audit.Report) []string {
-	list := []string{}
-	for _, finding := range report.Findings {
-		for _, one := range finding.Cases {
-			list = append(list, fmt.Sprintf("%s %s", finding.Kind, one.ID))
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
 // TestDamage does all kinds of damage at once, to orders of their own.
 func TestDamage(t *testing.T) {
 	w := newWorld(t)
@@ -89,7 +77,7 @@ func TestDamage(t *testing.T) {
 	w.sql(`INSERT INTO adjustments (id, sku_code, delta, quantity) VALUES ('a', 'SKU-001', 7, 7)`)
 	w.sql(`UPDATE stock SET quantity = quantity + 7 WHERE sku_code = 'SKU-001'`)
 	if got := w.audit(); got.status != statusClean || got.report.Counts.Placed != 200 || got.report.Counts.Events != 200 || got.report.Counts.NotEvents != 1 {
-		t.Fatalf("got status %d, %+v, %q; want 0", got.status, got.report.Counts, cases(got.report))
+		t.Fatalf("got status %d, %+v, %q; want 0", got.status, got.report.Counts, got.report.Names())
 	}
 
 	want := []string{
@@ -116,8 +104,8 @@ func TestDamage(t *testing.T) {
 	w.journal("fresh", time.Second)
 	slices.Sort(want)
 	got := w.audit("--journal-age", "1m")
-	if got.status != statusDiffers || !slices.Equal(cases(got.report), want) {
-		t.Errorf("got status %d\n%q; want 1\n%q", got.status, cases(got.report), want)
+	if got.status != statusDiffers || !slices.Equal(got.report.Names(), want) {
+		t.Errorf("got status %d\n%q; want 1\n%q", got.status, got.report.Names(), want)
 	}
 	for name, secret := range maps.All(w.config) {
 		if strings.Contains(got.output+got.complaint, secret) {
@@ -163,7 +151,7 @@ func TestSize(t *testing.T) {
 	got := w.audit()
 	t.Logf("%d orders in %v, %d MiB resident at most", n, time.Since(start).Round(time.Millisecond), got.memory>>20)
 	if got.status != statusClean || got.report.Counts.Placed != int64(n) || got.report.Counts.Mails != int64(n) {
-		t.Errorf("got status %d, %+v, %q; want 0, %d placed", got.status, got.report.Counts, cases(got.report), n)
+		t.Errorf("got status %d, %+v, %q; want 0, %d placed", got.status, got.report.Counts, got.report.Names(), n)
 	}
 	if got.memory > most {
 		t.Errorf("it took %d MiB; want at most %d", got.memory>>20, most>>20)

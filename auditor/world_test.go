@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
 	"net/url"
 	"os"
@@ -41,16 +40,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(settingAuditor) != "" {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 	}
-	var err error
-	if stack, err = stacktest.Start("ferretdb,kafka"); err != nil {
-		log.Fatal(err)
-	}
-	code := m.Run()
-	if err := stack.Stop(); err != nil {
-		log.Print(err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(stacktest.Main("ferretdb,kafka", func(running *stacktest.Stack) int {
+		stack = running
+		return m.Run()
+	}))
 }
 
 // world is what the services leave behind, in real databases and topics. Tests have it one after the other, since the topics' names are fixed.

@@ -31,7 +31,7 @@ func TestCleanShop(t *testing.T) {
 	t.Parallel()
 	report := busyShop().audit(t, audit.Options{})
 	if !report.Clean() {
-		t.Errorf("got %q; want nothing", found(report))
+		t.Errorf("got %q; want nothing", report.Names())
 	}
 	got := report.Counts
 	want := audit.Counts{SKUs: 2, Adjustments: 2, Orders: 22, Placed: 20, Reservations: 22, Events: 21, NotEvents: 1, Mails: 20}
@@ -92,7 +92,7 @@ func TestDamage(t *testing.T) {
 			t.Parallel()
 			s := busyShop()
 			test.damage(s)
-			if got := found(s.audit(t, audit.Options{})); !slices.Equal(got, test.want) {
+			if got := s.audit(t, audit.Options{}).Names(); !slices.Equal(got, test.want) {
 				t.Errorf("got %q; want %q", got, test.want)
 			}
 		})
@@ -145,7 +145,7 @@ func TestUnderWay(t *testing.T) {
 			t.Parallel()
 			s := busyShop()
 			change(s)
-			if got := found(s.audit(t, audit.Options{Grace: -1})); len(got) > 0 {
+			if got := s.audit(t, audit.Options{Grace: -1}).Names(); len(got) > 0 {
 				t.Errorf("got %q; want nothing", got)
 			}
 		})
@@ -180,7 +180,7 @@ func TestRetention(t *testing.T) {
 	}
 	report := s.audit(t, audit.Options{})
 	if !report.Clean() || report.Counts.EventsExpired != 9 {
-		t.Errorf("got %q and %d expired; want nothing and 9", found(report), report.Counts.EventsExpired)
+		t.Errorf("got %q and %d expired; want nothing and 9", report.Names(), report.Counts.EventsExpired)
 	}
 }
 

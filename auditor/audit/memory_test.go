@@ -3,7 +3,6 @@ package audit_test
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"hash/fnv"
 	"iter"
 	"slices"
@@ -123,7 +122,7 @@ type orders struct{ *shop }
 func (o orders) Orders(context.Context) iter.Seq2[audit.Order, error] {
 	return func(yield func(audit.Order, error) bool) {
 		o.at("orders")
-		sorted := sortedValues(o.shop.orders, func(order audit.Order) string { return order.Number })
+		sorted := sortedValues(o.orders, func(order audit.Order) string { return order.Number })
 		all(sorted)(yield)
 	}
 }
@@ -135,7 +134,7 @@ func (o orders) Journal(context.Context) iter.Seq2[audit.JournalEntry, error] {
 
 func (o orders) Find(_ context.Context, number string) (*audit.Order, bool, error) {
 	_, journaled := o.journal[number]
-	if order, found := o.shop.orders[number]; found {
+	if order, found := o.orders[number]; found {
 		return &order, journaled, nil
 	}
 	return nil, journaled, nil
@@ -221,16 +220,4 @@ func sortedValues[T any](from map[string]T, id func(T) string) []T {
 	}
 	slices.SortFunc(values, func(a, b T) int { return cmp.Compare(id(a), id(b)) })
 	return values
-}
-
-// found writes a report's findings down in one line each.
-func found(report audit.Report) []string {
-	list := []string{}
-	for _, finding := range report.Findings {
-		for _, one := range finding.Cases {
-			list = append(list, fmt.Sprintf("%s %s", finding.Kind, one.ID))
-		}
-	}
-	slices.Sort(list)
-	return list
 }

@@ -17,6 +17,18 @@ type Report struct {
 // Clean tells whether there is no difference.
 func (r Report) Clean() bool { return len(r.Findings) == 0 }
 
+// Names returns the listed cases as "kind id", sorted: what a test compares.
+func (r Report) Names() []string {
+	names := []string{}
+	for _, finding := range r.Findings {
+		for _, one := range finding.Cases {
+			names = append(names, string(finding.Kind)+" "+one.ID)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // Counts is how much was looked at.
 type Counts struct {
 	SKUs         int64 `json:"skus"`

@@ -33,6 +33,21 @@ type Stack struct {
 	exited   chan error
 }
 
+// Main runs a package's tests with the named parts, and returns the exit status.
+func Main(parts string, run func(*Stack) int) int {
+	stack, err := Start(parts)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "these tests need parts of the local stack:", err)
+		return 1
+	}
+	status := run(stack)
+	if err := stack.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return status
+}
+
 // Start builds devstack, runs the named parts of it on free ports, and returns once they are ready. Stop ends them.
 func Start(parts string) (stack *Stack, err error) {
 	dir, err := os.MkdirTemp("", "steadfast-stack-*")

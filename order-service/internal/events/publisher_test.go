@@ -3,7 +3,6 @@ package events_test
 import (
 	"context"
 	"errors"
-	"log"
 	"log/slog"
 	"os"
 	"testing"
@@ -25,16 +24,10 @@ import (
 var stack *stacktest.Stack //nolint:gochecknoglobals // one broker for all tests of the package
 
 func TestMain(m *testing.M) {
-	var err error
-	if stack, err = stacktest.Start("kafka"); err != nil {
-		log.Fatal(err)
-	}
-	code := m.Run()
-	if err := stack.Stop(); err != nil {
-		log.Print(err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(stacktest.Main("kafka", func(running *stacktest.Stack) int {
+		stack = running
+		return m.Run()
+	}))
 }
 
 func startPublisher(t *testing.T) *events.Publisher {
