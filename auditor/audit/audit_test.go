@@ -152,6 +152,40 @@ func TestUnderWay(t *testing.T) {
 	}
 }
 
+// TestOrderOfReads lets an order take its next step before each read, and looks only once: the order of the reads alone must clear it.
+func TestOrderOfReads(t *testing.T) {
+	t.Parallel()
+	placed := func(s *shop) {
+		s.decide("n", audit.Placed)
+		s.journal["n"] = audit.JournalEntry{Number: "n", ReceivedAt: s.now}
+	}
+	published := func(s *shop) { s.publish(topics.OrderPlaced, "n"); delete(s.journal, "n") }
+	for name, steps := range map[string]map[string]func(*shop){
+		"placed before the orders are read": {"orders": placed},
+		"published after the orders":        {"orders": placed, "journal": published},
+		"published after the journal":       {"orders": placed, "bounds of " + topics.OrderPlacedDLQ: published},
+		"begun after the marks":             {"journal": func(s *shop) { s.place("later") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := busyShop()
+			s.reserve("n")
+			if name == "begun after the marks" {
+				placed(s)
+			}
+			s.at = func(read string) {
+				if step := steps[read]; step != nil {
+					delete(steps, read)
+					step(s)
+				}
+			}
+			if got := s.audit(t, audit.Options{Grace: -1, Rechecks: -1}).Names(); len(got) > 0 {
+				t.Errorf("got %q; want nothing", got)
+			}
+		})
+	}
+}
+
 func once(read string, change func()) func(string) {
 	done := false
 	return func(now string) {

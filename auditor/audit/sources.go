@@ -69,7 +69,8 @@ type Options struct {
 	JournalAge time.Duration
 	// Grace is how old an order or a reservation must be for the two to be compared. It covers clocks that differ. Default 10 s; negative for none.
 	Grace time.Duration
-	// Rechecks is how often a suspect is looked at again before it counts, and Pause is the time before each look. Defaults 3 and 2 s.
+	// Rechecks is how often a suspect is looked at again before it counts, and Pause is the time before each look. Defaults 3 and 2 s; negative Rechecks for
+	// none, so that every suspect counts.
 	Rechecks int
 	Pause    time.Duration
 	// MaxCases is how many cases of each kind are listed, and checked again; more are only counted. Default 1,000; negative for all, which takes memory for each.
@@ -91,6 +92,7 @@ func (o Options) withDefaults() Options {
 	if o.Rechecks == 0 {
 		o.Rechecks = 3
 	}
+	o.Rechecks = max(o.Rechecks, 0)
 	if o.Pause == 0 {
 		o.Pause = 2 * time.Second
 	}
