@@ -54,6 +54,7 @@ type world struct {
 	client   sarama.Client
 	producer sarama.SyncProducer
 	config   map[string]string // the auditor's settings
+	program  string            // the auditor's; "" is the test's own
 }
 
 func newWorld(t *testing.T) *world {
