@@ -80,6 +80,12 @@ func TestDamage(t *testing.T) {
 		"ledger entry taken back": {func(s *shop) {
 			s.write(topics.NotificationLedger, s.PartitionOf("O-1", partitions), audit.Record{Key: "O-1", Gone: true})
 		}, []string{"event-without-mail O-1"}},
+		"dead letter sent through again, and nothing came of it": {func(s *shop) {
+			s.lose(topics.NotificationLedger, "O-1")
+			s.publish(topics.OrderPlacedDLQ, "O-1")
+			letter := s.end(topics.OrderPlacedDLQ, s.PartitionOf("O-1", partitions)) - 1
+			s.write(topics.OrderPlacedDLQ, s.PartitionOf("O-1", partitions), audit.Record{Key: "O-1", Gone: true, Redriven: &letter})
+		}, []string{"event-without-mail O-1"}},
 		"retry released into nothing": {func(s *shop) { s.lose(topics.NotificationLedger, "O-1"); s.publish(topics.OrderPlacedRetry, "O-1") }, []string{"event-without-mail O-1"}},
 		"aged journal entry": {func(s *shop) {
 			s.journal["n"] = audit.JournalEntry{Number: "n", ReceivedAt: s.now.Add(-3 * time.Minute)}

@@ -71,6 +71,8 @@ type Record struct {
 	Gone bool
 	// Event is what the value says, nil where it is no OrderPlaced (on the ledger it never is).
 	Event *Event
+	// Redriven is, on the dead-letter topic, the offset of the letter that this record marks as sent through again; nil where it is a letter.
+	Redriven *int64
 }
 
 // Event is an OrderPlaced.

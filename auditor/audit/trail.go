@@ -199,23 +199,30 @@ func (f *follower) addEvent(record Record) {
 
 // readOutcomes reads the dead letters, and the retries that are not released yet.
 func (f *follower) readOutcomes(ctx context.Context, released int64) error {
+	letters := make(map[int64]hash) // by offset: a letter that was sent through again is no outcome any more
 	err := f.readAll(ctx, topics.OrderPlacedDLQ, func(record Record) {
-		f.tally(&f.counts.DeadLetters)
-		f.mark(numberOfRecord(record), hasOutcome)
+		if record.Redriven != nil {
+			delete(letters, *record.Redriven)
+			return
+		}
+		letters[record.Offset] = hashOf(numberOfRecord(record))
 	})
 	if err != nil {
 		return err
 	}
+	for _, key := range letters {
+		f.tally(&f.counts.DeadLetters)
+		f.mark(key, hasOutcome)
+	}
 	return f.readAll(ctx, topics.OrderPlacedRetry, func(record Record) {
 		if record.Offset >= released {
 			f.tally(&f.counts.Retrying)
-			f.mark(numberOfRecord(record), hasOutcome)
+			f.mark(hashOf(numberOfRecord(record)), hasOutcome)
 		}
 	})
 }
 
-func (f *follower) mark(number string, has uint8) {
-	key := hashOf(number)
+func (f *follower) mark(key hash, has uint8) {
 	if t, known := f.trails[key]; known {
 		t.has |= has
 		f.trails[key] = t

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"time"
 
 	"github.com/IBM/sarama"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
 	eventsv1 "github.com/steadfast-shop/steadfast/shared-proto/events/v1"
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 
@@ -62,7 +64,7 @@ func (r *Records) Read(ctx context.Context, topic string, partition int32, withi
 			var records []audit.Record
 			before := position
 			if err == nil {
-				records, position = recordsOf(block, topic, position, within.End)
+				records, position = recordsOf(block, topic, partition, position, within.End)
 			}
 			for _, record := range records {
 				if !yield(record, nil) {
@@ -129,7 +131,7 @@ func (r *Records) fetch(ctx context.Context, topic string, partition int32, offs
 }
 
 // recordsOf returns the records of a fetch from position to before end, and where to go on.
-func recordsOf(block *sarama.FetchResponseBlock, topic string, position, end int64) ([]audit.Record, int64) {
+func recordsOf(block *sarama.FetchResponseBlock, topic string, partition int32, position, end int64) ([]audit.Record, int64) {
 	var records []audit.Record
 	for _, set := range block.RecordsSet {
 		batch := set.RecordBatch
@@ -145,7 +147,11 @@ func recordsOf(block *sarama.FetchResponseBlock, topic string, position, end int
 			if batch.LogAppendTime {
 				at = batch.MaxTimestamp
 			}
-			records = append(records, recordOf(topic, offset, at, record))
+			found := recordOf(topic, offset, at, record)
+			if topic == topics.OrderPlacedDLQ {
+				found.Redriven = redrivenOf(record, partition, offset)
+			}
+			records = append(records, found)
 		}
 		position = max(position, batch.LastOffset()+1)
 	}
@@ -158,6 +164,18 @@ func recordOf(topic string, offset int64, at time.Time, record *sarama.Record) a
 		found.Event = eventOf(record.Value)
 	}
 	return found
+}
+
+// redrivenOf returns the offset of the letter that a record marks as sent through again. It is a mark if it has no reason, and names an earlier offset of its own partition.
+func redrivenOf(record *sarama.Record, partition int32, offset int64) *int64 {
+	if kafka.Header(record.Headers, topics.HeaderDLQReason) != "" || kafka.Header(record.Headers, topics.HeaderRedrivenPartition) != strconv.Itoa(int(partition)) {
+		return nil
+	}
+	letter, err := strconv.ParseInt(kafka.Header(record.Headers, topics.HeaderRedrivenOffset), 10, 64)
+	if err != nil || letter < 0 || letter >= offset {
+		return nil
+	}
+	return &letter
 }
 
 // eventOf reads an OrderPlaced; nil where the value is none.

@@ -20,7 +20,7 @@ import (
 // Headers of a dead letter. All are texts; numbers are decimal, times RFC 3339 in UTC.
 const (
 	// HeaderReason is why the record is a dead letter: a Kind, a colon and a blank, and the particulars. What has it is a letter, whatever else it has.
-	HeaderReason = "dlq-reason"
+	HeaderReason = topics.HeaderDLQReason
 	// HeaderTime is since when it is one.
 	HeaderTime = "dlq-time"
 	// HeaderTopic, HeaderPartition and HeaderOffset are where the record was read first.
@@ -34,8 +34,8 @@ const (
 // Headers of a marker: a record behind a letter, in the same partition, that says that the letter was sent through again.
 const (
 	// HeaderRedrivenPartition and HeaderRedrivenOffset name the letter.
-	HeaderRedrivenPartition = "redriven-partition"
-	HeaderRedrivenOffset    = "redriven-offset"
+	HeaderRedrivenPartition = topics.HeaderRedrivenPartition
+	HeaderRedrivenOffset    = topics.HeaderRedrivenOffset
 	// HeaderRedrivenTime is when that was.
 	HeaderRedrivenTime = "redriven-time"
 )
