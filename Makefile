@@ -27,8 +27,8 @@ unit: ## Run the tests of all modules but the end-to-end ones
 e2e: ## Run the end-to-end tests on real processes
 	@tools/check e2e
 
-lint: ## Check style, versions and contracts, without running a test
-	@tools/check versions contracts lint
+lint: ## Check style, versions, documents and contracts, without running a test
+	@tools/check versions docs contracts lint
 
 generate: ## Write the generated code again, after a change of a contract
 	@tools/check generate
