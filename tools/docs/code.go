@@ -5,10 +5,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -33,22 +32,23 @@ func (r *repository) readCode() (code, error) {
 		if r.entries[file] || !slices.Contains(services, service) {
 			continue
 		}
-		at := filepath.Join(r.root, filepath.FromSlash(file))
-		switch {
-		case path.Ext(file) == ".go" && !strings.HasSuffix(file, "_test.go"):
-			files := token.NewFileSet()
-			parsed, err := parser.ParseFile(files, at, nil, parser.SkipObjectResolution)
-			if err != nil {
-				return c, fmt.Errorf("read %s: %w", file, err)
-			}
-			ast.Inspect(parsed, func(node ast.Node) bool { c.read(node, file); return true })
-		case file == "gateway/gateway.yaml":
-			data, err := os.ReadFile(at) //nolint:gosec // a file of this repository
-			if err != nil {
-				return c, fmt.Errorf("read %s: %w", file, err)
-			}
-			c.readPolicies(string(data), file)
+		isCode := path.Ext(file) == ".go" && !strings.HasSuffix(file, "_test.go")
+		if !isCode && file != "gateway/gateway.yaml" {
+			continue
 		}
+		data, err := fs.ReadFile(r.files, file)
+		if err != nil {
+			return c, err
+		}
+		if !isCode {
+			c.readPolicies(string(data), file)
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, data, parser.SkipObjectResolution)
+		if err != nil {
+			return c, fmt.Errorf("read the code: %w", err)
+		}
+		ast.Inspect(parsed, func(node ast.Node) bool { c.read(node, file); return true })
 	}
 	return c, nil
 }
@@ -123,8 +123,8 @@ func textOf(e ast.Expr) (text string, ok bool) {
 // valueOf returns a default as an operator would write it, "" where it is none or is computed.
 func valueOf(e ast.Expr, isSpan bool) string {
 	if isSpan {
-		if span, ok := spanOf(e); ok {
-			return span.String()
+		if nanoseconds, ok := spanOf(e); ok {
+			return time.Duration(nanoseconds).String()
 		}
 		return ""
 	}
@@ -137,14 +137,15 @@ func valueOf(e ast.Expr, isSpan bool) string {
 	return ""
 }
 
-func spanOf(e ast.Expr) (time.Duration, bool) {
+// spanOf returns the nanoseconds of an expression such as 30*time.Second.
+func spanOf(e ast.Expr) (nanoseconds int64, ok bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:
 		number, err := strconv.ParseInt(e.Value, 10, 64)
-		return time.Duration(number), err == nil
+		return number, err == nil
 	case *ast.SelectorExpr:
 		unit, known := map[string]time.Duration{"Millisecond": time.Millisecond, "Second": time.Second, "Minute": time.Minute, "Hour": time.Hour}[e.Sel.Name]
-		return unit, known
+		return int64(unit), known
 	case *ast.BinaryExpr:
 		x, xOK := spanOf(e.X)
 		y, yOK := spanOf(e.Y)

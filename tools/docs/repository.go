@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,7 +12,7 @@ import (
 
 // repository is what documents may speak of.
 type repository struct {
-	root      string
+	files     fs.FS
 	documents []*document
 	byPath    map[string]*document
 	entries   map[string]bool // files and folders, with slashes; folders are true
@@ -26,21 +25,17 @@ var testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)[A-Z]\w
 // openRepository reads the names of all files, the documents, and the names of the tests. What is built, fetched or hidden is no part of the repository.
 func openRepository(root string) (*repository, error) {
 	r := &repository{
-		root: root, byPath: make(map[string]*document), entries: make(map[string]bool), names: make(map[string]bool), tests: make(map[string]bool),
+		files: os.DirFS(root), byPath: make(map[string]*document), entries: make(map[string]bool), names: make(map[string]bool), tests: make(map[string]bool),
 	}
-	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(r.files, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		name := entry.Name()
-		if entry.IsDir() && file != root && (strings.HasPrefix(name, ".") || name == "bin" || name == "node_modules" || name == "testdata") {
-			return filepath.SkipDir
+		if entry.IsDir() && file != "." && (strings.HasPrefix(name, ".") || name == "bin" || name == "node_modules" || name == "testdata") {
+			return fs.SkipDir
 		}
-		relative, err := filepath.Rel(root, file)
-		if err != nil {
-			return err
-		}
-		return r.add(filepath.ToSlash(relative), entry)
+		return r.add(file, entry)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the repository: %w", err)
@@ -61,7 +56,7 @@ func (r *repository) add(file string, entry fs.DirEntry) error {
 	if !isTest && path.Ext(file) != ".md" {
 		return nil
 	}
-	data, err := os.ReadFile(filepath.Join(r.root, filepath.FromSlash(file))) //nolint:gosec // a file of this repository
+	data, err := fs.ReadFile(r.files, file)
 	if err != nil {
 		return err
 	}
@@ -82,7 +77,7 @@ func (r *repository) exists(file string) bool {
 	if _, known := r.entries[file]; known {
 		return true
 	}
-	_, err := os.Stat(filepath.Join(r.root, filepath.FromSlash(file)))
+	_, err := fs.Stat(r.files, file)
 	return err == nil
 }
 
