@@ -4,9 +4,11 @@
 MODULES  := devstack e2e gateway inventory-service notification-service order-service shared-kit shared-proto
 PROGRAMS := devstack gateway inventory-service notification-service order-service
 ARGS     ?=
+DURATION ?= 5s
+KAFKA    ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e lint generate clean
+.PHONY: help run build test unit e2e bench lint generate clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +29,12 @@ unit: ## Run the tests of all modules but the end-to-end ones
 e2e: ## Run the end-to-end tests on real processes
 	@tools/check e2e
 
-lint: ## Check style, versions, documents and contracts, without running a test
-	@tools/check versions docs contracts lint
+bench: build ## Measure the system, about three minutes; DURATION=10s for each load, KAFKA=embedded|apache|both, ARGS="--json FILE --compare FILE --profile FOLDER"
+	@go build -o bin/ ./e2e/cmd/bench
+	@bin/bench --commit "$$(git describe --always --dirty 2>/dev/null)" --duration $(DURATION) --kafka $(KAFKA) $(ARGS)
+
+lint: ## Check style, versions and contracts, without running a test
+	@tools/check versions contracts lint
 
 generate: ## Write the generated code again, after a change of a contract
 	@tools/check generate

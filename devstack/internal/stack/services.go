@@ -74,7 +74,7 @@ func (p *Plan) serviceParts() []supervise.Part {
 	var parts []supervise.Part
 	for _, service := range p.services() {
 		service.values["LISTEN_HOST"] = "127.0.0.1"
-		prefixes := slices.Concat(service.prefixes, []string{"LOG_", "OTEL_", "SHUTDOWN_DELAY"})
+		prefixes := slices.Concat(service.prefixes, []string{"LOG_", "OTEL_", "PPROF_", "SHUTDOWN_DELAY"})
 		environment := p.settings.environment(prefixes, service.values)
 		part := p.part(service.name, service.needs, service.stopWithin,
 			answers("http://"+p.settings.address(service.healthPort)+"/readyz"))

@@ -10,7 +10,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/steadfast-shop/steadfast/order-service/internal/batch"
+	"github.com/steadfast-shop/steadfast/shared-kit/batch"
+
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 )
 

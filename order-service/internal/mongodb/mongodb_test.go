@@ -8,9 +8,14 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/steadfast-shop/steadfast/order-service/internal/mongodb"
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
@@ -43,11 +48,22 @@ func TestMain(m *testing.M) {
 // open returns the stores of a new database, working until the test ends.
 func open(t *testing.T) (*mongodb.Database, ordertest.Stores) {
 	t.Helper()
+	return openAt(t, newURI(t))
+}
+
+// newURI names a database that is not there yet.
+func newURI(t *testing.T) *url.URL {
+	t.Helper()
 	uri, err := url.Parse(shared.stack.MongoDB)
 	if err != nil {
 		t.Fatal(err)
 	}
 	uri.Path = fmt.Sprintf("/order%d_%d", os.Getpid(), shared.databases.Add(1))
+	return uri
+}
+
+func openAt(t *testing.T, uri *url.URL) (*mongodb.Database, ordertest.Stores) {
+	t.Helper()
 	database, err := mongodb.Open(uri.String())
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +136,44 @@ func TestDatabaseAway(t *testing.T) {
 		case <-ctx.Done():
 			t.Fatalf("the database is back, but Insert says %v", err)
 		}
+	}
+}
+
+// TestDeleteFromAJournalThatHasPiledUp deletes where FerretDB takes longer to look for many numbers at once than a call may take.
+func TestDeleteFromAJournalThatHasPiledUp(t *testing.T) {
+	const piledUp, deleted = 4_000, 200
+	uri := newURI(t)
+	_, stores := openAt(t, uri)
+	client, err := mongo.Connect(options.Client().ApplyURI(uri.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Disconnect(context.Background()) //nolint:errcheck // the test is about something else
+	inflight := client.Database(strings.Trim(uri.Path, "/")).Collection("inflight")
+	number := func(i int) string { return fmt.Sprint("N", i) }
+	for i := 0; i < piledUp; i += 1000 {
+		entries := make([]any, 1000)
+		for j := range entries {
+			entries[j] = bson.D{{Key: "_id", Value: number(i + j)}, {Key: "receivedAt", Value: time.Now()}, {Key: "lines", Value: make([]string, 400)}}
+		}
+		if _, err := inflight.InsertMany(t.Context(), entries); err != nil {
+			t.Fatal(err)
+		}
+	}
+	numbers := make([]string, deleted)
+	for i := range numbers {
+		numbers[i] = number(i * piledUp / deleted)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for err := stores.Journal.Delete(ctx, numbers); err != nil; err = stores.Journal.Delete(ctx, numbers) { // as the sweeper would, on a busy machine
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	left, err := inflight.CountDocuments(t.Context(), bson.D{})
+	if err != nil || left != piledUp-deleted {
+		t.Errorf("%d of %d are left, %v; want %d", left, piledUp, err, piledUp-deleted)
 	}
 }
 
