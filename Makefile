@@ -8,7 +8,7 @@ DURATION ?= 5s
 KAFKA    ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e bench lint generate clean
+.PHONY: help run build test unit e2e postman bench lint generate clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: build ## Measure the system, about three minutes; DURATION=10s for each l
 	@go build -o bin/ ./e2e/cmd/bench
 	@bin/bench --commit "$$(git describe --always --dirty 2>/dev/null)" --duration $(DURATION) --kafka $(KAFKA) $(ARGS)
 
+postman: ## Run the Postman collection, twice and through an outage; `postman/run http://localhost:9000` runs it against what is there
+	@tools/check postman
+
 lint: ## Check style, versions and contracts, without running a test
 	@tools/check versions contracts lint
 
@@ -40,4 +43,4 @@ generate: ## Write the generated code again, after a change of a contract
 	@tools/check generate
 
 clean: ## Delete what was built; data of the local stack stays (ARGS=--fresh deletes it at the next run)
-	rm -rf bin .tools
+	rm -rf bin .tools postman/node_modules

@@ -12,7 +12,7 @@ import (
 func sound() map[string]string {
 	return map[string]string{
 		"README.md": "# Shop\n\nRead [on](docs/operations.md#settings), [the code](gateway/) or [this](#the-shop-again).\n\n# The `shop`, again!\n\n" +
-			"See `gateway/main.go`, `main.go`, `TestShop` and [home]. <https://example.com/a> [b][home]\n\n[home]: https://example.com \"Home\"\n\n" +
+			"See `gateway/main.go`, `bin/shop`, `gateway/node_modules`, `main.go`, `TestShop` and [home]. <https://example.com/a> [b][home]\n\n[home]: https://example.com \"Home\"\n\n" +
 			"    [no link](in/code) `docs/none.md`\n\n```\n[no link](in/a/fence)\n```\n",
 		"docs/adr/README.md":   "- [one](0001-one.md)\n",
 		"docs/adr/0001-one.md": "# 1. One\n\nIn `gateway/main.go` it is `text/plain` over `and/or`.\n",

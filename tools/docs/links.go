@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -100,8 +101,12 @@ func (r *repository) checkNames(d *document) []fault {
 	return faults
 }
 
-// namesFolder tells whether a text with slashes begins with a folder that is there, seen from the document's folder or one above it, or with one that code has everywhere.
+// namesFolder tells whether a text with slashes begins with a folder that is there, seen from the document's folder or one above it, or with one that code has everywhere,
+// and is not about what is made.
 func (r *repository) namesFolder(d *document, text string) bool {
+	if slices.ContainsFunc(strings.Split(text, "/"), isMade) {
+		return false
+	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(text, "./"), "/")
 	if first == "internal" {
 		return true

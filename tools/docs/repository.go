@@ -32,7 +32,7 @@ func openRepository(root string) (*repository, error) {
 			return err
 		}
 		name := entry.Name()
-		if entry.IsDir() && file != "." && (strings.HasPrefix(name, ".") || name == "bin" || name == "node_modules" || name == "testdata") {
+		if entry.IsDir() && file != "." && (strings.HasPrefix(name, ".") || isMade(name)) {
 			return fs.SkipDir
 		}
 		return r.add(file, entry)
@@ -45,6 +45,9 @@ func openRepository(root string) (*repository, error) {
 	}
 	return r, nil
 }
+
+// isMade tells the folders that are built or fetched.
+func isMade(name string) bool { return name == "bin" || name == "node_modules" }
 
 func (r *repository) add(file string, entry fs.DirEntry) error {
 	r.entries[file] = entry.IsDir()
