@@ -15,7 +15,7 @@ const (
 	relayCapacity = 16 * 1024
 	relayTimeout  = 5 * time.Second
 	// What is owed gathers for a moment, for batches cost little more than what is in them. A mail may be that much later; a deletion keeps nobody waiting.
-	publishLinger = 10 * time.Millisecond
+	publishLinger = 20 * time.Millisecond
 	deleteLinger  = 200 * time.Millisecond
 	firstPause    = 100 * time.Millisecond
 	longestPause  = 5 * time.Second
