@@ -110,9 +110,9 @@ func TestCode(t *testing.T) {
 		"``a ` b`` `c`":           {"a ` b", "c"},
 		"no `code here":           nil,
 		"`over\ntwo lines` `one`": {"over\ntwo lines", "one"},
-		"a\n\n    `block`\n\n`b`": {"b"},
-		"~~~\n`block`\n~~~\n`b`":  {"b"},
-		"````\n```\n`x`\n````\nb": nil,
+		"a\n\n    `block`\n    `on`\n\n    `on`\n`b`\n    `c`": {"b", "c"},
+		"~~~\n`block`\n~~~\n`b`":                               {"b"},
+		"````\n```\n`x`\n````\nb":                              nil,
 	} {
 		var got []string
 		for _, m := range parse("a.md", text).code {

@@ -53,7 +53,7 @@ func parse(path, text string) *document {
 // blankBlocks makes the lines of code blocks empty, so that line numbers stay.
 func blankBlocks(lines []string) []string {
 	text := make([]string, len(lines))
-	open, indented, afterBlank := "", false, true
+	open, afterBlank := "", true
 	for i, line := range lines {
 		isIndented := strings.HasPrefix(line, "    ") || strings.HasPrefix(line, "\t")
 		mark := fence.FindStringSubmatch(line)
@@ -64,12 +64,9 @@ func blankBlocks(lines []string) []string {
 			}
 		case mark != nil && !isIndented:
 			open = mark[1]
-		case isIndented && (afterBlank || indented):
-			indented = true
-			continue
+		case isIndented && afterBlank: // and so is what follows it
 		default:
 			text[i] = line
-			indented = indented && strings.TrimSpace(line) == ""
 		}
 		afterBlank = strings.TrimSpace(text[i]) == ""
 	}
