@@ -1,14 +1,14 @@
 # Everything that is done with this repository; `make help` lists it.
 # What a target needs it builds or fetches itself; only Go and make have to be there.
 
-MODULES  := devstack e2e gateway inventory-service notification-service order-service shared-kit shared-proto
-PROGRAMS := devstack gateway inventory-service notification-service order-service
+MODULES  := auditor devstack e2e gateway inventory-service notification-service order-service shared-kit shared-proto
+PROGRAMS := auditor devstack gateway inventory-service notification-service order-service
 ARGS     ?=
 DURATION ?= 5s
 KAFKA    ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e postman bench lint generate clean
+.PHONY: help run build audit test unit e2e postman bench lint generate clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ run: build ## Build and run the whole system; ARGS=--fresh starts without data, 
 build: ## Build the services and the local stack into bin/
 	@echo "building $(PROGRAMS) into bin/ (the first time takes minutes)"
 	@go build -o bin/ $(addprefix ./,$(PROGRAMS))
+
+audit: ## Check that the running local stack adds up; ARGS="--all --journal-age 5m" is passed on
+	@go build -o bin/ ./auditor
+	@bin/auditor --stack .devstack/stack.json $(ARGS)
 
 test: ## Check everything: lint, vet, generated code, all tests with the race detector
 	@tools/check

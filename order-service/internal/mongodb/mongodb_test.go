@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
 	"net/url"
 	"os"
@@ -20,7 +19,7 @@ import (
 	"github.com/steadfast-shop/steadfast/order-service/internal/mongodb"
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 	"github.com/steadfast-shop/steadfast/order-service/internal/ordertest"
-	"github.com/steadfast-shop/steadfast/order-service/internal/stacktest"
+	"github.com/steadfast-shop/steadfast/shared-kit/stacktest"
 )
 
 // suite is what the tests of this package share.
@@ -32,17 +31,10 @@ type suite struct {
 var shared suite //nolint:gochecknoglobals // one server for all tests of the package
 
 func TestMain(m *testing.M) {
-	stack, err := stacktest.Start("ferretdb")
-	if err != nil {
-		log.Fatal(err)
-	}
-	shared.stack = stack
-	code := m.Run()
-	if err := stack.Stop(); err != nil {
-		log.Print(err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(stacktest.Main("ferretdb", func(stack *stacktest.Stack) int {
+		shared.stack = stack
+		return m.Run()
+	}))
 }
 
 // open returns the stores of a new database, working until the test ends.
