@@ -3,6 +3,7 @@ package mongodb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +44,7 @@ func (j *Journal) Find(ctx context.Context, number string) (order.Entry, error) 
 	return row.entry()
 }
 
-// Abandoned implements order.Journal. It holds one batch of the cursor in memory at a time.
+// Abandoned implements order.Journal. It holds one batch of the cursor in memory at a time. An entry that cannot be read keeps none of the others from being visited.
 func (j *Journal) Abandoned(ctx context.Context, before time.Time, visit func(order.Entry) error) (err error) {
 	filter := bson.D{{Key: "receivedAt", Value: bson.D{{Key: "$lt", Value: before}}}}
 	cursor, err := j.collection().Find(ctx, filter, options.Find().SetBatchSize(500))
@@ -51,20 +52,29 @@ func (j *Journal) Abandoned(ctx context.Context, before time.Time, visit func(or
 		return translate(err)
 	}
 	defer func() { err = errors.Join(err, translate(cursor.Close(context.WithoutCancel(ctx)))) }()
+	unreadable, count := error(nil), 0
 	for cursor.Next(ctx) {
-		var row entryRow
-		if err := cursor.Decode(&row); err != nil {
-			return translate(err)
-		}
-		entry, err := row.entry()
+		entry, err := decodeEntry(cursor)
 		if err != nil {
-			return err
+			unreadable, count = err, count+1
+			continue
 		}
 		if err := visit(entry); err != nil {
 			return err
 		}
 	}
-	return translate(cursor.Err())
+	if count > 0 {
+		unreadable = fmt.Errorf("%d journal entries cannot be read, one of them: %w", count, unreadable)
+	}
+	return errors.Join(translate(cursor.Err()), unreadable)
+}
+
+func decodeEntry(cursor *mongo.Cursor) (order.Entry, error) {
+	var row entryRow
+	if err := cursor.Decode(&row); err != nil {
+		return order.Entry{}, fmt.Errorf("read journal entry %s: %w", cursor.Current.Lookup("_id"), err)
+	}
+	return row.entry()
 }
 
 // Delete implements order.Journal: with one statement for all numbers, or one for each where the server is slow about the former. MongoDB finds them in the index; FerretDB

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -166,6 +167,37 @@ func TestDeleteFromAJournalThatHasPiledUp(t *testing.T) {
 	left, err := inflight.CountDocuments(t.Context(), bson.D{})
 	if err != nil || left != piledUp-deleted {
 		t.Errorf("%d of %d are left, %v; want %d", left, piledUp, err, piledUp-deleted)
+	}
+}
+
+// TestUnreadableEntryKeepsNoOtherFromTheSweeper puts an entry into the journal that no version of ours has written.
+func TestUnreadableEntryKeepsNoOtherFromTheSweeper(t *testing.T) {
+	uri := newURI(t)
+	_, stores := openAt(t, uri)
+	client, err := mongo.Connect(options.Client().ApplyURI(uri.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Disconnect(context.Background()) //nolint:errcheck // the test is about something else
+	inflight := client.Database(strings.Trim(uri.Path, "/")).Collection("inflight")
+	for _, entry := range []any{
+		bson.D{{Key: "_id", Value: "a"}, {Key: "receivedAt", Value: time.UnixMilli(0)}, {Key: "order", Value: "none"}},
+		bson.D{{Key: "_id", Value: "b"}, {Key: "receivedAt", Value: time.UnixMilli(0)}, {Key: "order", Value: bson.D{{Key: "lines", Value: bson.A{bson.D{{Key: "priceMinor", Value: int64(-1)}}}}}}},
+	} {
+		if _, err := inflight.InsertOne(t.Context(), entry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stores.Journal.Insert(t.Context(), ordertest.EntryOf(ordertest.Buy("good", "user", ordertest.Units("A", 1)), 1)); err != nil {
+		t.Fatal(err)
+	}
+	var visited []string
+	err = stores.Journal.Abandoned(t.Context(), time.Now(), func(e order.Entry) error {
+		visited = append(visited, e.Order.Number)
+		return nil
+	})
+	if !slices.Equal(visited, []string{"good"}) || err == nil || !strings.Contains(err.Error(), "2 journal entries cannot be read") {
+		t.Errorf("visited %q, %v; want good, and an error about the other two", visited, err)
 	}
 }
 
