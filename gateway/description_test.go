@@ -19,8 +19,14 @@ import (
 
 // The answers that the end-to-end tests cannot bring about: a service's fault, on every path, and a gateway that is not ready. They are as the description has them.
 func TestFaultsAreAnsweredAsDescribed(t *testing.T) {
+	type exchange struct {
+		method, path string
+		answer       answer
+	}
+	var exchanges []exchange
+	var text string
 	inWorld(t, nil, func(w *world) {
-		description := describe(t, w.ask(http.MethodGet, openapi.PathDescription, "").body)
+		text = w.ask(http.MethodGet, openapi.PathDescription, "").body
 		new(health.Health).Register(w.gateway.engine)
 		fault := func(rw http.ResponseWriter, _ *http.Request) { problem.WriteTo(rw, problem.Internal()) }
 		w.order.does(fault)
@@ -39,16 +45,20 @@ func TestFaultsAreAnsweredAsDescribed(t *testing.T) {
 		} {
 			got := w.ask(tt.method, tt.path, tt.body)
 			equal(t, tt.path, got.status, tt.status)
-			request, err := http.NewRequestWithContext(t.Context(), tt.method, "http://gateway"+tt.path, http.NoBody)
-			if err != nil {
-				t.Fatal(err)
-			}
-			response := &http.Response{StatusCode: got.status, Header: got.header, Body: io.NopCloser(strings.NewReader(got.body))}
-			if fits, differences := description.ValidateHttpResponse(request, response); !fits {
-				t.Errorf("%s %s: %v", tt.method, tt.path, differences)
-			}
+			exchanges = append(exchanges, exchange{tt.method, tt.path, got})
 		}
 	})
+	description := describe(t, text) // outside the world: the validator has goroutines of its own
+	for _, e := range exchanges {
+		request, err := http.NewRequestWithContext(t.Context(), e.method, "http://gateway"+e.path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response := &http.Response{StatusCode: e.answer.status, Header: e.answer.header, Body: io.NopCloser(strings.NewReader(e.answer.body))}
+		if fits, differences := description.ValidateHttpResponse(request, response); !fits {
+			t.Errorf("%s %s: %v", e.method, e.path, differences)
+		}
+	}
 }
 
 func describe(t *testing.T, text string) validator.Validator {
