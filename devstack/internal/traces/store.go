@@ -183,15 +183,20 @@ func (f Filter) matches(r *record) bool {
 func (s *Store) List(f Filter) (found []Summary, total int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	found = []Summary{}
-	for _, r := range slices.Backward(s.order) {
-		if !f.matches(r) {
-			continue
+	var matching []*record
+	for _, r := range s.order {
+		if f.matches(r) {
+			matching = append(matching, r)
 		}
-		total++
-		if f.Limit == 0 || len(found) < f.Limit {
-			found = append(found, r.describe())
-		}
+	}
+	slices.SortFunc(matching, func(a, b *record) int { return b.start.Compare(a.start) })
+	total = len(matching)
+	if f.Limit > 0 && total > f.Limit {
+		matching = matching[:f.Limit]
+	}
+	found = make([]Summary, len(matching))
+	for i, r := range matching {
+		found[i] = r.describe()
 	}
 	return found, total
 }

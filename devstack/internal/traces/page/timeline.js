@@ -72,7 +72,7 @@ const attributesOf = (attributes) => Object.entries(attributes ?? {}).sort(([a],
 function detailsOf(trace, span) {
   const list = document.createElement('dl');
   list.append(
-    ...field('service', span.service), ...field('kind', span.kind),
+    ...field('span', span.name), ...field('service', span.service), ...field('kind', span.kind),
     ...field('starts', `${duration(sinceStart(trace, span.start))} after the trace`), ...field('takes', duration(span.durationMs)),
     ...field('status', span.status === 'unset' ? '' : [span.status, span.message].filter(Boolean).join(': ')));
   for (const [name, value] of attributesOf(span.attributes)) list.append(...field(name, String(value)));
