@@ -2,6 +2,7 @@
 package traces
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -135,7 +136,7 @@ func (t Trace) String() string {
 	orphans := t.Orphans()
 	var draw func(spans []Span, indent string)
 	draw = func(spans []Span, indent string) {
-		slices.SortFunc(spans, func(a, b Span) int { return int(a.GetStartTimeUnixNano() - b.GetStartTimeUnixNano()) }) //nolint:gosec // close to each other
+		slices.SortFunc(spans, func(a, b Span) int { return cmp.Compare(a.GetStartTimeUnixNano(), b.GetStartTimeUnixNano()) })
 		for _, span := range spans {
 			kind := strings.ToLower(strings.TrimPrefix(span.GetKind().String(), "SPAN_KIND_"))
 			fmt.Fprintf(&tree, "%s%s %s %s\n", indent, span.Service, kind, span.GetName())

@@ -13,7 +13,7 @@ type queryTracer struct{ pgx.QueryTracer }
 
 // newTracer returns a tracer whose spans have the statements, without values, and are named by what the call is for: the first word of most statements is WITH.
 func newTracer() pgx.QueryTracer {
-	return queryTracer{otelpgx.NewTracer(otelpgx.WithSpanNameCtxFunc(verbOf), otelpgx.WithDisableQuerySpanNamePrefix())}
+	return queryTracer{otelpgx.NewTracer(otelpgx.WithSpanNameCtxFunc(verbOf))}
 }
 
 type verbKey struct{}

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 
-	"github.com/steadfast-shop/steadfast/order-service/internal/batch"
-	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/steadfast-shop/steadfast/order-service/internal/batch"
+	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 )
 
 // insertBatch is the most documents that are inserted together.
