@@ -15,7 +15,7 @@ import (
 const (
 	maxTraces = 1000
 	maxBytes  = 16 << 20 // of spans as JSON
-	// maxSpans is the most of one trace; a loop somewhere must not push all other traces out.
+	// maxSpans is the most of one trace, which also gets no more than half of the bytes: a loop somewhere must not push all other traces out.
 	maxSpans = 2000
 )
 
@@ -103,12 +103,12 @@ func (s *Store) add(span *Span) {
 		s.traces[r.id] = r
 		s.order = append(s.order, r)
 	}
-	if len(r.spans) >= maxSpans {
-		r.summary.Truncated = true
-		return
-	}
 	encoded, err := json.Marshal(span)
 	if err != nil { // its values are of kinds that can be encoded
+		return
+	}
+	if len(r.spans) >= maxSpans || r.bytes+len(encoded) > s.maxBytes/2 {
+		r.summary.Truncated = true
 		return
 	}
 	r.spans = append(r.spans, storedSpan{span.Start, encoded})
@@ -152,10 +152,10 @@ func (r *record) describe() Summary {
 	return summary
 }
 
-// evict makes room: the oldest go, but for the newest, which has just come.
+// evict makes room: the oldest go.
 func (s *Store) evict() {
 	gone := 0
-	for len(s.order)-gone > s.maxTraces || s.bytes > s.maxBytes && len(s.order)-gone > 1 {
+	for len(s.order)-gone > s.maxTraces || s.bytes > s.maxBytes {
 		oldest := s.order[gone]
 		s.bytes -= oldest.bytes
 		delete(s.traces, oldest.id)
