@@ -240,18 +240,18 @@ func TestStoreFindsTraces(t *testing.T) {
 func TestStoreKeepsTheLatest(t *testing.T) {
 	t.Parallel()
 	store := NewStore()
-	store.maxTraces = 2
-	for i, id := range []string{"a", "b", "c"} {
+	store.maxTraces = 4
+	for i, id := range []string{"a", "b", "c", "d", "e"} {
 		store.Add([]Span{spanOf(id, i, "", nil)})
 	}
 	found, _ := store.List(Filter{})
-	if got := ids(found); got != "c b" {
-		t.Errorf("by number: got %q, want the latest two", got)
+	if got := ids(found); got != "e d c b" {
+		t.Errorf("by number: got %q, want the latest four", got)
 	}
 	store.maxBytes = store.bytes + 1
-	store.Add([]Span{spanOf("d", 10, "", nil)})
+	store.Add([]Span{spanOf("e", 10, "", nil)})
 	found, _ = store.List(Filter{})
-	if got := ids(found); got != "d c" || store.bytes > store.maxBytes {
+	if got := ids(found); got != "e d c" || store.bytes > store.maxBytes {
 		t.Errorf("by size: got %q of %d bytes", got, store.bytes)
 	}
 	if _, err := store.Trace("a"); err == nil {
@@ -262,11 +262,14 @@ func TestStoreKeepsTheLatest(t *testing.T) {
 // TestOneTraceDoesNotPushOthersOut has a trace grow without an end: by many spans, and by large ones.
 func TestOneTraceDoesNotPushOthersOut(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{"many spans": "", "large spans": strings.Repeat("x", 1<<18)} {
+	for name, grown := range map[string]struct {
+		spans int
+		text  string
+	}{"many spans": {maxSpans + 1, ""}, "large spans": {100, strings.Repeat("x", 1<<18)}} {
 		store := NewStore()
 		store.Add([]Span{spanOf("a", 1, "", nil)})
-		for i := range maxSpans + 1 {
-			store.Add([]Span{spanOf("b", i%60, "", map[string]any{"text": text})})
+		for i := range grown.spans {
+			store.Add([]Span{spanOf("b", i%60, "", map[string]any{"text": grown.text})})
 		}
 		trace, err := store.Trace("b")
 		if err != nil {
