@@ -248,7 +248,7 @@ func TestStoreKeepsTheLatest(t *testing.T) {
 	if got := ids(found); got != "e d c b" {
 		t.Errorf("by number: got %q, want the latest four", got)
 	}
-	store.maxBytes = store.bytes + 1
+	store.maxBytes = store.bytes + 100
 	store.Add([]Span{spanOf("e", 10, "", nil)})
 	found, _ = store.List(Filter{})
 	if got := ids(found); got != "e d c" || store.bytes > store.maxBytes {
