@@ -155,7 +155,8 @@ func (p *Plan) Parts() []supervise.Part {
 	if !p.settings.External(Traces) { // last: the others' last spans come when they stop
 		all = append(all, p.embedded(Traces, nil, 200*time.Millisecond,
 			answers("http://"+p.settings.address(tracesPort)+"/livez"),
-			nil, "--port", p.port(otlpPort), "--page-port", p.port(tracesPort)))
+			// Most of its memory is what it keeps, which the collector would otherwise double.
+			map[string]string{"GOGC": p.settings.valueOr("GOGC", "30")}, "--port", p.port(otlpPort), "--page-port", p.port(tracesPort)))
 	}
 	return slices.DeleteFunc(all, func(part supervise.Part) bool { return !p.chosen[part.Name] })
 }

@@ -14,7 +14,7 @@ import (
 // What is kept, at most. The oldest traces go first.
 const (
 	maxTraces = 1000
-	maxBytes  = 16 << 20 // of spans as JSON
+	maxBytes  = 12 << 20 // of spans as JSON
 	// maxSpans is the most of one trace, which also gets no more than half of the bytes: a loop somewhere must not push all other traces out.
 	maxSpans = 2000
 )
