@@ -46,14 +46,14 @@ func lines(spans *tracetest.SpanRecorder) []string {
 		line := fmt.Sprintf("%s %s %s", span.SpanKind(), span.Name(), span.Status().Code)
 		for _, a := range span.Attributes() {
 			if strings.HasPrefix(string(a.Key), "steadfast.") || a.Key == "error.type" || a.Key == "http.request.resend_count" {
-				line += fmt.Sprintf(" %s=%s", strings.TrimPrefix(string(a.Key), "steadfast.gateway."), a.Value.Emit())
+				line += fmt.Sprintf(" %s=%s", strings.TrimPrefix(string(a.Key), "steadfast.gateway."), a.Value.String())
 			}
 		}
 		for _, event := range span.Events() {
 			line += " [" + event.Name
 			for _, a := range event.Attributes {
 				if a.Key != keyWait { // it has jitter
-					line += " " + a.Value.Emit()
+					line += " " + a.Value.String()
 				}
 			}
 			line += "]"
@@ -178,7 +178,7 @@ func TestClientThatLeavesIsNoError(t *testing.T) {
 		w.order.does(hang)
 		ctx, leave := context.WithTimeout(w.t.Context(), time.Second)
 		defer leave()
-		if _, err := w.client.Do(w.request(ctx, "GET", "/api/order/user1", "")); err == nil { //nolint:bodyclose // there is none
+		if _, err := w.client.Do(w.request(ctx, "GET", "/api/order/user1", "")); err == nil {
 			t.Error("there is an answer")
 		}
 		time.Sleep(time.Second) // on the bubble's clock: the gateway has noticed

@@ -42,7 +42,7 @@ func runPart(t *testing.T) (otlp, page string) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		response, err := http.Get(page + "/livez") //nolint:noctx // on this machine
+		response, err := http.Get(page + "/livez")
 		if err == nil {
 			_ = response.Body.Close()
 			return ports.Address(free[0]), page
@@ -73,7 +73,7 @@ func service(t *testing.T, otlp, name string) (tracer trace.Tracer, flush func()
 
 func get(t *testing.T, url string, into any) (status int, header http.Header) {
 	t.Helper()
-	response, err := http.Get(url) //nolint:noctx // on this machine
+	response, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
