@@ -26,7 +26,9 @@ type handler struct{ store *Store }
 func newHandler(store *Store) http.Handler {
 	h := handler{store}
 	mux := http.NewServeMux()
-	page.Register(mux, assets, "page/index.html", "page/inbox.css", "page/inbox.js", "page/icon.svg")
+	page.Page{
+		Title: "Inbox", Search: "Search recipient or subject", Files: assets, Style: "inbox.css", Scripts: []string{"inbox.js"},
+	}.Register(mux)
 	mux.HandleFunc("GET /api/mails", h.list)
 	mux.HandleFunc("GET /api/mails/count", h.count)
 	mux.HandleFunc("GET /api/mails/{id}", h.show)

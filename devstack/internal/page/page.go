@@ -6,10 +6,10 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"net"
 	"net/http"
-	"path"
 	"time"
 )
 
@@ -27,21 +27,35 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect
 //go:embed assets
 var assets embed.FS
 
-// Register adds a page's files to the routes, each by its name, index.html at the root; and what all pages have: page.css, page.js, and GET /livez.
-func Register(mux *http.ServeMux, files fs.FS, paths ...string) {
-	serve := func(from fs.FS, file string) {
-		route := path.Base(file)
-		if route == "index.html" {
-			route = "{$}"
-		}
-		mux.HandleFunc("GET /"+route, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, from, file) })
+// Page is one part's page. Its files lie in the folder page of Files, with icon.svg among them; index.html defines the templates "controls", what the head of the page has
+// beside the search, and "main".
+type Page struct {
+	Title string
+	// Search says what can be searched for.
+	Search  string
+	Files   fs.FS
+	Style   string
+	Scripts []string
+}
+
+// Register adds the page at the root, its files by their names, and GET /livez. It panics where a template is not understood: they are part of the program.
+func (p Page) Register(mux *http.ServeMux) {
+	index := template.Must(template.ParseFS(assets, "assets/frame.html"))
+	template.Must(index.ParseFS(p.Files, "page/index.html"))
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		_ = index.Execute(w, p) // the reader has gone if this fails
+	})
+	for _, file := range append([]string{p.Style, "icon.svg"}, p.Scripts...) {
+		serveFile(mux, file, p.Files, "page/"+file)
 	}
-	for _, file := range paths {
-		serve(files, file)
+	for _, file := range []string{"page.css", "page.js"} {
+		serveFile(mux, file, assets, "assets/"+file)
 	}
-	serve(assets, "assets/page.css")
-	serve(assets, "assets/page.js")
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+}
+
+func serveFile(mux *http.ServeMux, name string, files fs.FS, path string) {
+	mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, path) })
 }
 
 // NewServer returns a server whose event streams end with ctx.

@@ -19,7 +19,9 @@ type handler struct{ store *Store }
 func newHandler(store *Store) http.Handler {
 	h := handler{store}
 	mux := http.NewServeMux()
-	page.Register(mux, assets, "page/index.html", "page/traces.css", "page/traces.js", "page/timeline.js", "page/icon.svg")
+	page.Page{
+		Title: "Traces", Search: "Order number or trace id", Files: assets, Style: "traces.css", Scripts: []string{"timeline.js", "traces.js"},
+	}.Register(mux)
 	mux.HandleFunc("GET /api/traces", h.list)
 	mux.HandleFunc("GET /api/traces/{id}", h.show)
 	mux.HandleFunc("GET /api/events", h.events)
