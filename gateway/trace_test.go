@@ -13,23 +13,17 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/steadfast-shop/steadfast/shared-kit/telemetry/telemetrytest"
 )
 
 // inTracedWorld runs the test in a world whose spans are recorded.
 func inTracedWorld(t *testing.T, edit func(*config), test func(w *world, spans *tracetest.SpanRecorder)) {
 	t.Helper()
-	recorder := tracetest.NewSpanRecorder()
-	provider, propagator := otel.GetTracerProvider(), otel.GetTextMapPropagator()
-	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)))
-	otel.SetTextMapPropagator(propagation.TraceContext{})
-	t.Cleanup(func() {
-		otel.SetTracerProvider(provider)
-		otel.SetTextMapPropagator(propagator)
-	})
+	recorder := telemetrytest.Record(t)
 	inWorld(t, edit, func(w *world) { test(w, recorder) })
 }
 

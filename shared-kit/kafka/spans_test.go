@@ -6,14 +6,11 @@ import (
 	"testing"
 
 	"github.com/IBM/sarama"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
+	"github.com/steadfast-shop/steadfast/shared-kit/telemetry/telemetrytest"
 )
 
 // received is a record as its reader gets it.
@@ -27,15 +24,7 @@ func received(headers []sarama.RecordHeader) *sarama.ConsumerMessage {
 
 // TestTraceGoesFromHandToHand publishes a record, reads it, sends it on, and reads it again: each step is the child of the one before.
 func TestTraceGoesFromHandToHand(t *testing.T) {
-	spans := tracetest.NewSpanRecorder()
-	provider, propagator := otel.GetTracerProvider(), otel.GetTextMapPropagator()
-	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)))
-	otel.SetTextMapPropagator(propagation.TraceContext{})
-	t.Cleanup(func() {
-		otel.SetTracerProvider(provider)
-		otel.SetTextMapPropagator(propagator)
-	})
-
+	spans := telemetrytest.Record(t)
 	headers := []sarama.RecordHeader{{Key: []byte("ce_id"), Value: []byte("ORD-1")}}
 	publishing, publish := kafka.StartPublish(t.Context(), "orders", "ORD-1")
 	kafka.InjectTrace(publishing, &headers)

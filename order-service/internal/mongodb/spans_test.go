@@ -5,24 +5,15 @@ import (
 	"errors"
 	"testing"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/steadfast-shop/steadfast/shared-kit/telemetry/telemetrytest"
 
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 )
-
-// record has the spans of the test recorded.
-func record(t *testing.T) *tracetest.SpanRecorder {
-	t.Helper()
-	recorder, before := tracetest.NewSpanRecorder(), otel.GetTracerProvider()
-	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample()))))
-	t.Cleanup(func() { otel.SetTracerProvider(before) })
-	return recorder
-}
 
 // unrecorded is the context of a request whose trace nobody records.
 func unrecorded(ctx context.Context) context.Context {
@@ -31,7 +22,7 @@ func unrecorded(ctx context.Context) context.Context {
 
 // TestBatchTellsWhomItServes has one command serve three requests, of which the first is not recorded.
 func TestBatchTellsWhomItServes(t *testing.T) {
-	spans := record(t)
+	spans := telemetrytest.Record(t)
 	var insertions []insertion
 	var waits []trace.Span
 	for _, ctx := range []context.Context{unrecorded(t.Context()), t.Context(), t.Context()} {
@@ -79,7 +70,7 @@ func wantLinks(t *testing.T, span sdktrace.ReadOnlySpan, others ...sdktrace.Read
 }
 
 func TestBatchFailsWithAnyOfItsDocuments(t *testing.T) {
-	spans := record(t)
+	spans := telemetrytest.Record(t)
 	ctx, wait := startWait(t.Context(), "orders")
 	_, batch := startBatch(t.Context(), "orders", []insertion{{ctx: ctx}})
 	endBatch(batch, []error{order.ErrDuplicate, unavailable(errors.New("no primary"))})
@@ -91,7 +82,7 @@ func TestBatchFailsWithAnyOfItsDocuments(t *testing.T) {
 
 // TestUnrecordedBatchHasNoSpan has nobody ask for a trace.
 func TestUnrecordedBatchHasNoSpan(t *testing.T) {
-	spans := record(t)
+	spans := telemetrytest.Record(t)
 	_, batch := startBatch(t.Context(), "orders", []insertion{{ctx: unrecorded(t.Context())}})
 	endBatch(batch, []error{unavailable(errors.New("no primary"))})
 	if got := len(spans.Started()); got != 0 {
