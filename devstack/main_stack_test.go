@@ -202,7 +202,8 @@ func get(t *testing.T, url string) string {
 func checkEnvironment(t *testing.T, first stack.Document) {
 	t.Helper()
 	environment := get(t, first.URLs.Order+"/environment")
-	for _, want := range []string{"LOG_LEVEL=debug", "ORDER_MONGODB_URI=" + first.URLs.MongoDB, "KAFKA_BOOTSTRAP_SERVERS=" + first.URLs.Kafka, "LISTEN_HOST=127.0.0.1"} {
+	for _, want := range []string{"LOG_LEVEL=debug", "ORDER_MONGODB_URI=" + first.URLs.MongoDB, "KAFKA_BOOTSTRAP_SERVERS=" + first.URLs.Kafka, "LISTEN_HOST=127.0.0.1",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + first.URLs.OTLP} {
 		if !strings.Contains(environment, want) {
 			t.Errorf("the order service's environment lacks %s", want)
 		}
@@ -319,15 +320,19 @@ func TestExternalPartsAreNotStarted(t *testing.T) {
 	d := launch(t, data, []string{
 		"ORDER_MONGODB_URI=mongodb://u:secret@127.0.0.1:1/order", "INVENTORY_POSTGRES_URL=postgres://u:secret@127.0.0.1:1/inventory",
 		"KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1", "SMTP_HOST=127.0.0.1", "SMTP_PORT=1",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://u:secret@127.0.0.1:1",
 	})
 	document := d.ready(t)
-	for _, name := range []string{stack.Postgres, stack.FerretDB, stack.Kafka, stack.Inbox} {
+	for _, name := range []string{stack.Postgres, stack.FerretDB, stack.Kafka, stack.Inbox, stack.Traces} {
 		if got := part(document, name); got.State != stack.External || got.PID != 0 {
 			t.Errorf("%s: got %+v, want it external", name, got)
 		}
 	}
 	if got := get(t, document.URLs.Notification+"/environment"); !strings.Contains(got, "SMTP_PORT=1\n") {
 		t.Error("the notification service does not get SMTP_PORT")
+	}
+	if document.URLs.Traces != "" {
+		t.Errorf("there is a page of traces: %s", document.URLs.Traces)
 	}
 	d.stop(t)
 	if strings.Contains(d.said(t), "secret") {
