@@ -54,14 +54,13 @@ UPDATE stock SET quantity = stock.quantity + held.quantity FROM held, released W
 
 // Reserve implements stock.Reservations. Concurrent calls go out together; what the batch leaves undecided goes by itself.
 func (r *Repository) Reserve(ctx context.Context, id string, lines stock.Lines) (reservation stock.Reservation, err error) {
-	err = r.call(ctx, "reserve stock", func(ctx context.Context) error {
-		demand := &demand{id: id, lines: lines}
-		err := r.reserves.Do(ctx, demand)
+	err = r.call(ctx, verbReserve, func(ctx context.Context) error {
+		state, err := r.reserveTogether(ctx, id, lines)
 		if errors.Is(err, errUndecided) {
 			reservation, err = r.reserveAlone(ctx, id, lines)
 			return err
 		}
-		reservation = stock.Reservation{ID: id, State: demand.state, Lines: lines}
+		reservation = stock.Reservation{ID: id, State: state, Lines: lines}
 		return err
 	})
 	return reservation, err

@@ -17,8 +17,12 @@ const reserveLimit = 128
 // errUndecided is what a batch answers for a reservation that has to go by itself.
 var errUndecided = errors.New("the batch has not decided the reservation")
 
+// verbReserve says what a call is for, in errors and traces.
+const verbReserve = "reserve stock"
+
 // demand is a reservation that waits for its batch, which writes the state.
 type demand struct {
+	ctx   context.Context //nolint:containedctx // the call's: only its trace is looked at
 	id    string
 	lines stock.Lines
 	state stock.State
@@ -62,6 +66,17 @@ func (r *Repository) RunReservations(ctx context.Context) error { return r.reser
 // WaitingReservations returns how many reservations wait to go out together.
 func (r *Repository) WaitingReservations() int { return r.reserves.Waiting() }
 
+// reserveTogether lets the next batch decide the reservation; errUndecided where it does not.
+func (r *Repository) reserveTogether(ctx context.Context, id string, lines stock.Lines) (stock.State, error) {
+	ctx, span := startWait(ctx, verbReserve)
+	defer span.End()
+	d := &demand{ctx: ctx, id: id, lines: lines}
+	if err := r.reserves.Do(ctx, d); err != nil {
+		return "", err
+	}
+	return d.state, nil
+}
+
 // reserveMany decides a batch with one statement.
 func (r *Repository) reserveMany(ctx context.Context, demands []*demand) []error {
 	results := make([]error, len(demands))
@@ -81,7 +96,7 @@ func (r *Repository) reserveMany(ctx context.Context, demands []*demand) []error
 			linePlaces, skuCodes, quantities = append(linePlaces, int64(len(ids))), append(skuCodes, line.SKUCode), append(quantities, line.Quantity)
 		}
 	}
-	rows, err := r.pool.Query(ctx, reserveManyStatement, ids, lines, linePlaces, skuCodes, quantities)
+	rows, err := r.pool.Query(joinBatch(ctx, verbReserve, demands), reserveManyStatement, ids, lines, linePlaces, skuCodes, quantities)
 	if err == nil {
 		var id string
 		var state stock.State

@@ -9,6 +9,8 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/steadfast-shop/steadfast/shared-kit/telemetry"
+
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 )
 
@@ -31,12 +33,11 @@ func startWait(ctx context.Context, collection string) (context.Context, trace.S
 // startBatch begins the span of a command that serves several requests. It is a child of the first of them whose trace is recorded, and linked with the others: from each of
 // these one gets to it, and from it to them. ctx is the batch's own.
 func startBatch(ctx context.Context, collection string, insertions []insertion) (context.Context, trace.Span) {
-	var waits []trace.Span
-	for _, insertion := range insertions {
-		if wait := trace.SpanFromContext(insertion.ctx); wait.IsRecording() {
-			waits = append(waits, wait)
-		}
+	requests := make([]context.Context, len(insertions))
+	for i, insertion := range insertions {
+		requests[i] = insertion.ctx
 	}
+	waits := telemetry.Recorded(requests)
 	if len(waits) == 0 {
 		return ctx, trace.SpanFromContext(ctx) // which records nothing
 	}
