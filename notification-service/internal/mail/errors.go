@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/textproto"
 	"strings"
+	"unicode"
 )
 
 // Kind says whom a failure concerns, and with that what helps.
@@ -110,12 +111,13 @@ func isRateLimit(text string) bool {
 	return strings.HasPrefix(text, "5.7.0") && strings.Contains(strings.ToLower(text), "too many")
 }
 
-// redact takes e-mail addresses out of a server's text, and keeps it to one short line.
+// redact takes e-mail addresses out of a server's text, also those in links, and keeps it to one short line without what a terminal would act on.
 func redact(text string) string {
 	const longest = 300
 	words := strings.Fields(strings.ToValidUTF8(text, "?"))
 	for i, word := range words {
-		if strings.Contains(word, "@") {
+		words[i] = strings.Map(printable, word)
+		if strings.Contains(words[i], "@") || strings.Contains(words[i], "%40") {
 			words[i] = "[address]"
 		}
 	}
@@ -124,4 +126,11 @@ func redact(text string) string {
 		text = strings.ToValidUTF8(text[:longest], "") + "…"
 	}
 	return text
+}
+
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return '?'
+	}
+	return r
 }
