@@ -6,7 +6,7 @@ PROGRAMS := devstack gateway inventory-service notification-service order-servic
 ARGS     ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e lint generate clean
+.PHONY: help run build test unit fuzz e2e lint generate clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: ## Check everything: lint, vet, generated code, all tests with the race de
 
 unit: ## Run the tests of all modules but the end-to-end ones
 	@tools/check unit
+
+fuzz: ## Run every fuzz target for 20 s; FUZZTIME=5m for longer
+	@tools/check fuzz
 
 e2e: ## Run the end-to-end tests on real processes
 	@tools/check e2e
