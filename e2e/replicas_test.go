@@ -30,7 +30,7 @@ func startSecondReplicas(t *testing.T, w *world) *secondReplicas {
 	r := &secondReplicas{inventory: start(system.Inventory), notification: start(system.Notification)}
 	r.order = start(system.Order, "INVENTORY_GRPC_URI="+r.inventory.GRPC)
 	r.gateway = start(system.Gateway, "ORDER_SERVICE_URI="+r.order.API, "INVENTORY_SERVICE_URI="+r.inventory.API)
-	r.shop = shop.New(r.gateway.API)
+	r.shop = shop.NewChecked(r.gateway.API, theSuite.described.check)
 	return r
 }
 

@@ -47,6 +47,8 @@ type suite struct {
 	once   sync.Once
 	shared *world
 	failed error
+
+	described described
 }
 
 // theSuite is the only way in which TestMain can hand something to the tests.
@@ -95,6 +97,7 @@ func (s *suite) close(passed bool) error {
 	if left := system.Leftovers(s.dir); len(left) > 0 {
 		err = errors.Join(err, fmt.Errorf("processes are left: %s", strings.Join(left, ", ")))
 	}
+	err = errors.Join(err, s.described.differences())
 	if !passed || err != nil || os.Getenv(settingKeep) != "" {
 		fmt.Fprintln(os.Stderr, "logs and data are in", s.dir)
 		return err
@@ -151,7 +154,10 @@ func openWorld(data string) (*world, error) {
 	if err != nil {
 		return nil, errors.Join(err, stack.Stop())
 	}
-	return &world{Stack: stack, shop: shop.New(stack.URLs.Gateway), inbox: inbox.New(stack.URLs.Inbox), kafka: client, data: data}, nil
+	if err := theSuite.described.load(ctx, stack.URLs.Gateway); err != nil {
+		return nil, errors.Join(err, client.Close(), stack.Stop())
+	}
+	return &world{Stack: stack, shop: shop.NewChecked(stack.URLs.Gateway, theSuite.described.check), inbox: inbox.New(stack.URLs.Inbox), kafka: client, data: data}, nil
 }
 
 func (w *world) close() error {

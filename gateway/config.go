@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/steadfast-shop/steadfast/shared-kit/settings"
+
+	"github.com/steadfast-shop/steadfast/gateway/internal/openapi"
 )
 
 // config holds the gateway's settings.
@@ -164,7 +166,7 @@ func (c config) checkNames(r *settings.Reader) {
 		}
 		known[upstream.Name] = true
 	}
-	taken := []string{"/livez", "/readyz"}
+	taken := []string{"/livez", "/readyz", openapi.PathDescription, openapi.PathDocs}
 	for i, route := range c.Routes {
 		at := fmt.Sprintf("routes[%d]", i)
 		if !known[route.Upstream] {

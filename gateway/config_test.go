@@ -99,7 +99,10 @@ routes:
   - {path: /api/order/special, upstream: order-service}
   - {path: /livez, upstream: order-service}
   - {path: "/api/:id", upstream: order-service}
-`, []string{"routes[0].upstream", "routes[0].path", "routes[2].path must not lie in, or hold, /api/order", "routes[3].path", "routes[4].path"}},
+  - {path: /docs, upstream: order-service}
+  - {path: /docs/private, upstream: order-service}
+  - {path: /openapi.yaml, upstream: order-service}
+`, []string{"routes[0].upstream", "routes[0].path", "routes[2].path must not lie in, or hold, /api/order", "routes[3].path", "routes[4].path", "routes[5].path", "routes[6].path", "routes[7].path"}},
 		{"names", nil, "upstreams: [{uri: 'ftp://x'}, {name: a, uri: 'http://x'}, {name: a, uri: 'http://x'}]\nroutes: []", []string{
 			"upstreams[0].name", "upstreams[0].uri", "upstreams[2].name", "routes must",
 		}},

@@ -20,6 +20,8 @@ import (
 	"github.com/steadfast-shop/steadfast/shared-kit/httpserver"
 	"github.com/steadfast-shop/steadfast/shared-kit/input"
 	"github.com/steadfast-shop/steadfast/shared-kit/problem"
+
+	"github.com/steadfast-shop/steadfast/gateway/internal/openapi"
 )
 
 // codeRequestTimeout is the problem of a request body that does not arrive in time.
@@ -55,6 +57,7 @@ func newGateway(c config, dial dialFunc, logger *slog.Logger, registry prometheu
 		g.engine.Match(methods, route.Path, g.forward(route))
 		g.engine.Match(methods, route.Path+"/*rest", g.forward(route))
 	}
+	openapi.Register(g.engine)
 	return g
 }
 

@@ -27,8 +27,19 @@ const patience = 20 * time.Second
 
 // Client speaks to one gateway. It is safe for concurrent use.
 type Client struct {
-	url  string
-	http *http.Client
+	url   string
+	http  *http.Client
+	check Check
+}
+
+// Check looks at a request and its answer; both have their bodies. What it finds wrong is the error of the request.
+type Check func(request *http.Request, response *http.Response) error
+
+// NewChecked returns a client of the gateway at url that has every request and answer checked.
+func NewChecked(gateway string, check Check) *Client {
+	client := New(gateway)
+	client.check = check
+	return client
 }
 
 // New returns a client of the gateway at url.
@@ -183,5 +194,10 @@ func (c *Client) Send(ctx context.Context, method, path, body string, headers ..
 	if _, err := io.Copy(&content, response.Body); err != nil {
 		return Answer{}, fmt.Errorf("read the answer to %s %s: %w", method, path, err)
 	}
-	return Answer{Status: response.StatusCode, Header: response.Header, Body: content.String()}, nil
+	answer := Answer{Status: response.StatusCode, Header: response.Header, Body: content.String()}
+	if c.check == nil {
+		return answer, nil
+	}
+	request.Body, response.Body = io.NopCloser(strings.NewReader(body)), io.NopCloser(&content)
+	return answer, c.check(request, response)
 }
