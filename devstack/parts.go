@@ -14,6 +14,7 @@ import (
 	"github.com/steadfast-shop/steadfast/devstack/internal/inbox"
 	"github.com/steadfast-shop/steadfast/devstack/internal/postgres"
 	"github.com/steadfast-shop/steadfast/devstack/internal/stack"
+	"github.com/steadfast-shop/steadfast/devstack/internal/traces"
 )
 
 // runPart is what the embedded parts' processes do: `devstack run` starts its
@@ -43,6 +44,8 @@ func runPart(ctx context.Context, arguments []string) error {
 		return broker.Run(ctx, *port, *dir, logger)
 	case stack.Inbox:
 		return inbox.Run(ctx, *port, *pagePort, *dir, logger)
+	case stack.Traces:
+		return traces.Run(ctx, *port, *pagePort, logger)
 	case postgres.FetchRole:
 		return postgres.Fetch(ctx, *dir)
 	default:

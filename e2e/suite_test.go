@@ -125,10 +125,10 @@ func sharedWorld(t *testing.T) *world {
 	return theSuite.shared
 }
 
-// ownWorld returns a stack that only this test has, to be broken.
-func ownWorld(t *testing.T) *world {
+// ownWorld returns a stack that only this test has, to be broken, with further settings as NAME=value.
+func ownWorld(t *testing.T, environment ...string) *world {
 	t.Helper()
-	w, err := openWorld(filepath.Join(theSuite.dir, t.Name()))
+	w, err := openWorld(filepath.Join(theSuite.dir, t.Name()), environment...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,12 +140,12 @@ func ownWorld(t *testing.T) *world {
 	return w
 }
 
-func openWorld(data string) (*world, error) {
+func openWorld(data string, environment ...string) (*world, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), testWithin)
 	defer cancel()
 	stack, err := system.Start(ctx, system.Options{
 		Programs: theSuite.programs, Data: data, Ports: theSuite.ports,
-		Environment: []string{"ORDER_ABANDON_AFTER=" + abandonAfter.String(), "LOG_LEVEL=info"},
+		Environment: append([]string{"ORDER_ABANDON_AFTER=" + abandonAfter.String(), "LOG_LEVEL=info"}, environment...),
 	})
 	if err != nil {
 		return nil, err

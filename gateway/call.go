@@ -75,6 +75,7 @@ func (c *call) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		if !u.budget.tryAcquire() {
 			u.metrics.budgetExhausted.WithLabelValues(u.name).Inc()
+			u.traceRejection(r.Context(), policyBudget)
 			return failedBudgetExhausted
 		}
 		defer u.budget.release()
@@ -89,7 +90,7 @@ func (c *call) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (c *call) try(r *http.Request) (*http.Response, error) {
-	answer, err := c.upstream.try(r)
+	answer, err := c.upstream.try(r, c.tries+1)
 	if !errors.Is(err, failedBreakerOpen) && !errors.Is(err, failedDeadline) {
 		c.tries++
 	}

@@ -87,6 +87,7 @@ func (g *gateway) forward(route routeConfig) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if allowed, wait := g.limit.allow(g.trust.clientOf(c.Request)); !allowed {
 			g.metrics.rejections.WithLabelValues(u.name, policyRateLimit).Inc()
+			u.traceRejection(c.Request.Context(), policyRateLimit)
 			c.Header("Retry-After", wholeSeconds(wait))
 			problem.Write(c, problem.New(http.StatusTooManyRequests, problem.CodeRateLimited, "Too many requests from this client; see the Retry-After header."))
 			return
@@ -117,10 +118,12 @@ func (g *gateway) proxy(c *gin.Context, call *call) {
 			attrs = append(attrs, slog.String("failure", string(call.failure)))
 		}
 		httpserver.Annotate(c, attrs...)
+		traceCall(c.Request.Context(), call)
 	}()
 	writer := &answerWriter{ResponseWriter: c.Writer, call: call, requestID: c.Request.Header.Get(httpserver.HeaderRequestID)}
 	if !u.bulkhead.TryAcquirePermit() {
 		g.metrics.rejections.WithLabelValues(u.name, policyBulkhead).Inc()
+		u.traceRejection(c.Request.Context(), policyBulkhead)
 		call.fallBack(writer, c.Request, failedBulkheadFull)
 		return
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/steadfast-shop/steadfast/shared-kit/httpserver"
 )
 
@@ -20,6 +22,7 @@ const smallAnswer = 64 << 10
 type try struct {
 	upstream *upstream
 	permit   *permit
+	span     trace.Span
 	// request is the client's. Its context ends with context.Canceled when the client goes away, and otherwise at the request's deadline.
 	request  *http.Request
 	cancel   context.CancelCauseFunc
@@ -28,8 +31,8 @@ type try struct {
 	started  time.Time
 }
 
-// try makes one exchange. Its error is a failure.
-func (u *upstream) try(r *http.Request) (*http.Response, error) {
+// try makes one exchange, the number-th for its request. Its error is a failure.
+func (u *upstream) try(r *http.Request, number int) (*http.Response, error) {
 	limit := u.tryTimeout
 	if deadline, bounded := r.Context().Deadline(); bounded {
 		limit = min(limit, time.Until(deadline))
@@ -40,6 +43,7 @@ func (u *upstream) try(r *http.Request) (*http.Response, error) {
 	permit, passes := u.breakerOf(r.Method).acquire()
 	if !passes {
 		u.metrics.rejections.WithLabelValues(u.name, policyBreaker).Inc()
+		u.traceRejection(r.Context(), policyBreaker)
 		return nil, failedBreakerOpen
 	}
 	// The exchange follows its client by hand: a trial of the half-open breaker runs to its end even when its client goes, because the breaker waits for what it finds.
@@ -50,7 +54,9 @@ func (u *upstream) try(r *http.Request) (*http.Response, error) {
 	if !permit.trial {
 		t.follow()
 	}
+	ctx, t.span = u.startTry(ctx, r.Method, number)
 	out := r.Clone(ctx)
+	passTrace(ctx, out.Header)
 	out.Header.Set(httpserver.HeaderRequestTimeout, strconv.FormatInt(limit.Milliseconds(), 10))
 	answer, err := u.transport.RoundTrip(out)
 	if err != nil {
@@ -72,6 +78,7 @@ func (t *try) receive(ctx context.Context, answer *http.Response) (*http.Respons
 		// Read to the end, the connection can be used again. What cannot be read does not matter.
 		_, _ = io.CopyN(io.Discard, answer.Body, smallAnswer)
 		err := answer.Body.Close()
+		traceAnswer(t.span, answer.StatusCode)
 		return nil, t.fail(ctx, failedUnavailable, err)
 	case answer.ContentLength >= 0 && answer.ContentLength <= smallAnswer:
 		body, err := io.ReadAll(answer.Body)
@@ -80,8 +87,8 @@ func (t *try) receive(ctx context.Context, answer *http.Response) (*http.Respons
 			return nil, t.fail(ctx, failedTruncated, err)
 		}
 		answer.Body = io.NopCloser(bytes.NewReader(body))
-		t.end()
 		t.record(answer.StatusCode)
+		t.end()
 		return answer, nil
 	}
 	if !t.timer.Stop() {
@@ -92,6 +99,7 @@ func (t *try) receive(ctx context.Context, answer *http.Response) (*http.Respons
 		t.follow()
 	}
 	t.observe(statusClass(answer.StatusCode))
+	traceAnswer(t.span, answer.StatusCode)
 	if answer.StatusCode >= http.StatusInternalServerError {
 		t.permit.settle(outcomeFailure)
 	}
@@ -108,8 +116,9 @@ func (t *try) fail(ctx context.Context, kind failure, err error) failure {
 		}
 	}
 	t.upstream.log.DebugContext(ctx, "try failed", "upstream", t.upstream.name, "failure", string(kind), "error", err)
-	t.end()
 	t.observe(string(kind))
+	traceFailure(t.span, kind)
+	t.end()
 	if kind == failedClientGone {
 		t.permit.settle(outcomeUnknown)
 	} else {
@@ -121,6 +130,7 @@ func (t *try) fail(ctx context.Context, kind failure, err error) failure {
 // record tells the breaker and the metrics about a whole answer.
 func (t *try) record(status int) {
 	t.observe(statusClass(status))
+	traceAnswer(t.span, status)
 	if status >= http.StatusInternalServerError {
 		t.permit.settle(outcomeFailure)
 	} else {
@@ -129,11 +139,13 @@ func (t *try) record(status int) {
 }
 
 func (t *try) observe(outcome string) {
+	traceOutcome(t.span, outcome)
 	t.upstream.metrics.tries.WithLabelValues(t.upstream.name, outcome).Observe(time.Since(t.started).Seconds())
 }
 
 // end frees what the exchange holds.
 func (t *try) end() {
+	t.span.End()
 	t.timer.Stop()
 	t.unfollow()
 	t.cancel(nil)
@@ -164,6 +176,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		s.try.permit.settle(outcomeSuccess)
 	case !overdue && !hasLeft(s.try.request):
 		s.try.upstream.metrics.cutOff.WithLabelValues(s.try.upstream.name).Inc()
+		traceFailure(s.try.span, failedTruncated)
 		s.try.permit.settle(outcomeFailure)
 	}
 	return n, err

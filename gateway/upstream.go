@@ -13,7 +13,6 @@ import (
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/bulkhead"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 )
 
 // dialFunc opens connections; net.Dialer.DialContext is one.
@@ -48,7 +47,7 @@ func newUpstream(c upstreamConfig, deadline time.Duration, dial dialFunc, m *met
 		name:       c.Name,
 		uri:        c.URI,
 		tryTimeout: c.Policies.TryTimeout,
-		transport:  otelhttp.NewTransport(singleExchange{transport}),
+		transport:  singleExchange{transport},
 		closeIdle:  transport.CloseIdleConnections,
 		reads:      m.breaker(c.Name, "reads", c.Policies.Breaker),
 		writes:     m.breaker(c.Name, "writes", c.Policies.Breaker),
@@ -62,6 +61,7 @@ func newUpstream(c upstreamConfig, deadline time.Duration, dial dialFunc, m *met
 			// A try that the deadline leaves less than a tenth of its time is not worth starting.
 			WithMaxDuration(max(1, deadline-c.Policies.TryTimeout/10)).
 			ReturnLastFailure().
+			OnRetryScheduled(traceWait).
 			Build()),
 		metrics: m,
 		log:     log,

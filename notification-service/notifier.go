@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/steadfast-shop/steadfast/notification-service/internal/event"
@@ -61,13 +59,9 @@ type notifier struct {
 }
 
 // handleEvent works on a record of order-placed. The ledger's partition of the same number must be loaded.
-func (n *notifier) handleEvent(ctx context.Context, record *sarama.ConsumerMessage) error {
-	ctx, span := n.tracer.Start(kafka.ExtractTrace(ctx, record.Headers), "process "+record.Topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
-		attribute.String("messaging.system", "kafka"),
-		attribute.String("messaging.destination.name", record.Topic),
-		attribute.Int("messaging.destination.partition.id", int(record.Partition)),
-		attribute.Int64("messaging.kafka.offset", record.Offset)))
-	defer span.End()
+func (n *notifier) handleEvent(ctx context.Context, record *sarama.ConsumerMessage) (err error) {
+	ctx, span := kafka.StartProcess(ctx, record, consumerGroup)
+	defer func() { endProcess(span, err) }()
 	order, err := event.Decode(record.Value)
 	if err != nil {
 		return n.deadLetter(ctx, record, reasonUnreadable, strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -132,10 +126,10 @@ func (n *notifier) send(ctx context.Context, order *eventsv1.OrderPlaced) error 
 	ctx, cancel := outlive(ctx, sendGrace)
 	defer cancel()
 	ctx, span := n.tracer.Start(ctx, "send mail", trace.WithSpanKind(trace.SpanKindClient))
-	defer span.End()
 	start := time.Now()
-	if err := n.mailer.Send(ctx, order); err != nil {
-		span.SetStatus(codes.Error, err.Error())
+	err := n.mailer.Send(ctx, order)
+	endSend(span, err)
+	if err != nil {
 		return err
 	}
 	n.ledger.MarkMailed(order.GetOrderNumber())
@@ -174,11 +168,13 @@ func (n *notifier) putOff(ctx context.Context, record *sarama.ConsumerMessage, f
 }
 
 // releaseRetry sends a record of the retry topic back to order-placed once it is due. Mailing it is left to the owner of that partition, so that no order ever has two senders.
-func (n *notifier) releaseRetry(ctx context.Context, record *sarama.ConsumerMessage) error {
+func (n *notifier) releaseRetry(ctx context.Context, record *sarama.ConsumerMessage) (err error) {
 	now := time.Now()
 	if err := waitFor(ctx, dueAt(record, now, retryDelay).Sub(now)); err != nil {
 		return err
 	}
+	ctx, span := kafka.StartProcess(ctx, record, consumerGroup) // of the sending: the wait before it is no work
+	defer func() { endProcess(span, err) }()
 	return n.sendOn(ctx, record, newEventRecord(record, record.Partition))
 }
 
@@ -210,6 +206,7 @@ func (n *notifier) deadLetter(ctx context.Context, record *sarama.ConsumerMessag
 		return err
 	}
 	n.metrics.deadLetters.WithLabelValues(kind).Inc()
+	traceDeadLetter(ctx, kind)
 	n.log.ErrorContext(ctx, "a record became a dead letter", "topic", record.Topic, "partition", record.Partition, "offset", record.Offset, "reason", kind, "detail", detail)
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
 )
 
 // publishTries bounds how long a write is repeated (some ten seconds beside sarama's own tries) before the connections to Kafka are made anew.
@@ -25,7 +27,10 @@ type publisher struct {
 }
 
 // publish returns once all in-sync replicas have the record. It repeats a write that fails, for as long as ctx lives and it makes sense.
-func (p *publisher) publish(ctx context.Context, record *sarama.ProducerMessage) error {
+func (p *publisher) publish(ctx context.Context, record *sarama.ProducerMessage) (err error) {
+	ctx, span := kafka.StartPublish(ctx, record.Topic, keyOf(record))
+	defer func() { kafka.EndPublish(span, 1, err) }()
+	kafka.MoveTrace(ctx, record.Headers)
 	pause := backoff{next: 250 * time.Millisecond, longest: 4 * time.Second}
 	for try := 1; ; try++ {
 		err := p.send(ctx, record)
@@ -37,6 +42,18 @@ func (p *publisher) publish(ctx context.Context, record *sarama.ProducerMessage)
 			return err
 		}
 	}
+}
+
+// keyOf returns the record's key for people to read.
+func keyOf(record *sarama.ProducerMessage) string {
+	if record.Key == nil {
+		return ""
+	}
+	key, err := record.Key.Encode()
+	if err != nil { // sarama's own encoders do not fail
+		return ""
+	}
+	return string(key)
 }
 
 // send writes once. sarama's producer takes no context; a write that outlives ctx goes on by itself, and its outcome is not known.

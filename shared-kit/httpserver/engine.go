@@ -14,6 +14,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/contrib/instrumentation/github.com/gin-gonic/gin/otelgin"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/steadfast-shop/steadfast/shared-kit/problem"
 )
@@ -40,6 +42,7 @@ func NewEngine(service string, limit time.Duration, log *slog.Logger, metrics pr
 	_ = engine.SetTrustedProxies(nil)
 	engine.Use(
 		otelgin.Middleware(service, otelgin.WithFilter(isTraced)),
+		hidePath,
 		observe(log, metrics),
 		recoverPanic(log),
 		bound(limit),
@@ -58,6 +61,14 @@ func NewEngine(service string, limit time.Duration, log *slog.Logger, metrics pr
 func isProbe(path string) bool { return path == "/livez" || path == "/readyz" || path == "/metrics" }
 
 func isTraced(r *http.Request) bool { return !isProbe(r.URL.Path) }
+
+// hidePath puts the route in the place of the path in the request's span: what clients write into a path, say a user's id, stays out of traces as it stays out of the log.
+func hidePath(c *gin.Context) {
+	if span := trace.SpanFromContext(c.Request.Context()); span.IsRecording() {
+		span.SetAttributes(semconv.URLPath(c.FullPath()))
+	}
+	c.Next()
+}
 
 // observe writes one log line and one metric for each request, however it ends.
 func observe(log *slog.Logger, metrics prometheus.Registerer) gin.HandlerFunc {

@@ -12,6 +12,23 @@ func InjectTrace(ctx context.Context, headers *[]sarama.RecordHeader) {
 	otel.GetTextMapPropagator().Inject(ctx, producedHeaders{headers})
 }
 
+// MoveTrace puts the context's trace in the place of the one that a record has brought along, so that what reads it next continues where it was sent on. A record without a
+// trace gets none.
+func MoveTrace(ctx context.Context, headers []sarama.RecordHeader) {
+	if len(headers) == 0 {
+		return
+	}
+	var own []sarama.RecordHeader
+	InjectTrace(ctx, &own)
+	for i := range headers {
+		for _, header := range own {
+			if string(headers[i].Key) == string(header.Key) {
+				headers[i].Value = header.Value
+			}
+		}
+	}
+}
+
 // ExtractTrace returns ctx with the trace that a record's headers carry.
 func ExtractTrace(ctx context.Context, headers []*sarama.RecordHeader) context.Context {
 	return otel.GetTextMapPropagator().Extract(ctx, consumedHeaders(headers))

@@ -70,7 +70,7 @@ func Start(ctx context.Context, service string, s settings.Process) (*Process, e
 		failed:   make(chan error, 1),
 	}
 	p.Metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	stopTraces, err := telemetry.Start(ctx, service, s.OTLPEndpoint, p.Log)
+	stopTraces, err := telemetry.Start(ctx, service, telemetry.Settings{Endpoint: s.OTLPEndpoint, Ratio: s.TraceRatio, Follow: s.TraceFollows}, p.Log)
 	if err != nil {
 		return nil, err
 	}

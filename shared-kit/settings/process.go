@@ -3,6 +3,7 @@ package settings
 import (
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -14,6 +15,10 @@ type Process struct {
 	LogLevel slog.Level
 	// OTLPEndpoint is OTEL_EXPORTER_OTLP_ENDPOINT, where traces go over OTLP/gRPC; nil (not set) means no traces.
 	OTLPEndpoint *url.URL
+	// TraceRatio is the share of the traces begun here that are recorded, from 0 to 1: OTEL_TRACES_SAMPLER_ARG where OTEL_TRACES_SAMPLER is a ratio.
+	TraceRatio float64
+	// TraceFollows says that a caller's traces are recorded as the caller's own spans are, whatever the ratio: the parentbased_ samplers, one of which is the default.
+	TraceFollows bool
 	// ShutdownDelay is SHUTDOWN_DELAY: how long a stopping service still serves after it says that it is not ready, so that load balancers notice. Default 0.
 	ShutdownDelay time.Duration
 }
@@ -30,5 +35,20 @@ func ReadProcess(r *Reader) Process {
 	if r.Text("OTEL_EXPORTER_OTLP_ENDPOINT", "") != "" {
 		p.OTLPEndpoint = r.URL("OTEL_EXPORTER_OTLP_ENDPOINT", "", "http", "https")
 	}
+	readSampler(r, &p)
 	return p
+}
+
+// readSampler reads the samplers of the OpenTelemetry specification that need no server of their own.
+func readSampler(r *Reader, p *Process) {
+	name := r.OneOf("OTEL_TRACES_SAMPLER", "parentbased_always_on",
+		"always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio")
+	ratio := r.Number("OTEL_TRACES_SAMPLER_ARG", 1, 0, 1)
+	name, p.TraceFollows = strings.CutPrefix(name, "parentbased_")
+	switch name {
+	case "always_on":
+		p.TraceRatio = 1
+	case "traceidratio":
+		p.TraceRatio = ratio
+	}
 }

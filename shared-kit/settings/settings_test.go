@@ -94,3 +94,31 @@ func TestProcessSettings(t *testing.T) {
 		t.Errorf("ReadProcess() = %+v, %v", p, r.Err())
 	}
 }
+
+func TestSamplerSettings(t *testing.T) {
+	for _, test := range []struct {
+		sampler, argument string
+		ratio             float64
+		follows, valid    bool
+	}{
+		{"", "", 1, true, true},
+		{"", "0.1", 1, true, true}, // the argument is a ratio's
+		{"always_on", "", 1, false, true},
+		{"always_off", "", 0, false, true},
+		{"parentbased_always_off", "", 0, true, true},
+		{"traceidratio", "0.25", 0.25, false, true},
+		{"parentbased_traceidratio", "0.01", 0.01, true, true},
+		{"parentbased_traceidratio", "", 1, true, true},
+		{"parentbased_traceidratio", "10%", 1, true, false},
+		{"parentbased_traceidratio", "1.5", 1, true, false},
+		{"jaeger_remote", "", 1, true, false},
+	} {
+		t.Setenv("OTEL_TRACES_SAMPLER", test.sampler)
+		t.Setenv("OTEL_TRACES_SAMPLER_ARG", test.argument)
+		r := settings.NewReader()
+		p := settings.ReadProcess(r)
+		if p.TraceRatio != test.ratio || p.TraceFollows != test.follows || (r.Err() == nil) != test.valid {
+			t.Errorf("%q with %q: ratio %v, follows %v, error %v", test.sampler, test.argument, p.TraceRatio, p.TraceFollows, r.Err())
+		}
+	}
+}

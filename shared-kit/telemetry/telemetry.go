@@ -19,22 +19,32 @@ import (
 // flushTimeout bounds the sending of the last spans.
 const flushTimeout = 2 * time.Second
 
+// Settings say where traces go and which.
+type Settings struct {
+	// Endpoint takes OTLP/gRPC; nil means that nothing is recorded.
+	Endpoint *url.URL
+	// Ratio is the share of the traces begun here that are recorded, from 0 to 1.
+	Ratio float64
+	// Follow records what the caller records, whatever the ratio.
+	Follow bool
+}
+
 // Start installs the tracer provider and the propagator that instrumentation libraries look up. Without an endpoint spans get ids but are not recorded.
 // Trouble with the collector goes to the log. The returned function sends what is still held, for flushTimeout at most: traces must not hold up a stop.
-func Start(ctx context.Context, service string, endpoint *url.URL, log *slog.Logger) (stop func(context.Context) error, err error) {
+func Start(ctx context.Context, service string, settings Settings, log *slog.Logger) (stop func(context.Context) error, err error) {
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("trouble with traces", "error", err) }))
 	options := []sdktrace.TracerProviderOption{
 		sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName(service))),
 	}
-	if endpoint == nil {
+	if settings.Endpoint == nil {
 		options = append(options, sdktrace.WithSampler(sdktrace.NeverSample()))
 	} else {
-		exporter, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(endpoint.String()))
+		exporter, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(settings.Endpoint.String()))
 		if err != nil {
 			return nil, fmt.Errorf("open the trace exporter: %w", err)
 		}
-		options = append(options, sdktrace.WithBatcher(exporter))
+		options = append(options, sdktrace.WithBatcher(exporter), sdktrace.WithSampler(settings.sampler()))
 	}
 	provider := sdktrace.NewTracerProvider(options...)
 	otel.SetTracerProvider(provider)
@@ -43,4 +53,28 @@ func Start(ctx context.Context, service string, endpoint *url.URL, log *slog.Log
 		defer cancel()
 		return provider.Shutdown(ctx)
 	}, nil
+}
+
+// sampler judges by the id of the trace, so that services with the same ratio record the same traces.
+func (s Settings) sampler() sdktrace.Sampler {
+	sampler := sdktrace.TraceIDRatioBased(s.Ratio)
+	if s.Follow {
+		return sdktrace.ParentBased(sampler)
+	}
+	return sampler
+}
+
+// traceParent is the one header of the W3C trace context that is kept where a trace waits to go on.
+const traceParent = "traceparent"
+
+// TraceParent returns the context's trace as text, for Continue to go on with it later or elsewhere.
+func TraceParent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier[traceParent]
+}
+
+// Continue returns ctx within the trace that TraceParent gave; any other text leaves ctx as it is.
+func Continue(ctx context.Context, text string) context.Context {
+	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{traceParent: text})
 }

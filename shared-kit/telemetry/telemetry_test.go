@@ -19,7 +19,7 @@ const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 // TestTracesPassWithoutCollector looks at what happens where no traces are wanted: ids are taken over and passed on all the same.
 func TestTracesPassWithoutCollector(t *testing.T) {
-	stop, err := telemetry.Start(t.Context(), "test", nil, slog.New(slog.DiscardHandler))
+	stop, err := telemetry.Start(t.Context(), "test", telemetry.Settings{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestSilentCollectorHoldsNothingUp(t *testing.T) {
 	}
 	defer listener.Close() //nolint:errcheck // the end of the test
 	endpoint := &url.URL{Scheme: "http", Host: listener.Addr().String()}
-	stop, err := telemetry.Start(t.Context(), "test", endpoint, slog.New(slog.DiscardHandler))
+	stop, err := telemetry.Start(t.Context(), "test", telemetry.Settings{Endpoint: endpoint, Ratio: 1}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,5 +56,52 @@ func TestSilentCollectorHoldsNothingUp(t *testing.T) {
 	}
 	if ctx.Err() != nil {
 		t.Error("stop took all the time that it was given")
+	}
+}
+
+// TestSampling asks which traces are recorded: those begun here by the ratio, and a caller's as the caller says where it is followed.
+func TestSampling(t *testing.T) {
+	recorded, dropped := telemetry.Continue(t.Context(), parent), telemetry.Continue(t.Context(), parent[:len(parent)-1]+"0")
+	for name, test := range map[string]struct {
+		settings telemetry.Settings
+		parent   context.Context //nolint:containedctx // the case
+		want     bool
+	}{
+		"all":                             {telemetry.Settings{Ratio: 1}, t.Context(), true},
+		"none":                            {telemetry.Settings{Ratio: 0}, t.Context(), false},
+		"none, caller records":            {telemetry.Settings{Ratio: 0}, recorded, false},
+		"none, but follow who records":    {telemetry.Settings{Ratio: 0, Follow: true}, recorded, true},
+		"all, but follow who does not":    {telemetry.Settings{Ratio: 1, Follow: true}, dropped, false},
+		"all, though the caller drops it": {telemetry.Settings{Ratio: 1}, dropped, true},
+		"follow nobody, by the ratio":     {telemetry.Settings{Ratio: 1, Follow: true}, t.Context(), true},
+		"a millionth, of a trace with a low id": {telemetry.Settings{Ratio: 1e-6},
+			telemetry.Continue(t.Context(), "00-00000000000000000000000000000001-b7ad6b7169203331-00"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.settings.Endpoint = &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
+			stop, err := telemetry.Start(t.Context(), "test", test.settings, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, span := otel.Tracer("test").Start(test.parent, "span") // not ended: nothing has to be sent
+			if got := span.IsRecording(); got != test.want {
+				t.Errorf("recorded: %v, want %v", got, test.want)
+			}
+			if err := stop(t.Context()); err != nil {
+				t.Errorf("stop: %v", err)
+			}
+		})
+	}
+}
+
+// TestContinue brings a trace through text.
+func TestContinue(t *testing.T) {
+	if got := telemetry.TraceParent(telemetry.Continue(t.Context(), parent)); got != parent {
+		t.Errorf("the trace %s goes on as %q", parent, got)
+	}
+	for _, text := range []string{"", "nonsense", parent[:50]} {
+		if got := telemetry.TraceParent(telemetry.Continue(t.Context(), text)); got != "" {
+			t.Errorf("%q becomes the trace %q", text, got)
+		}
 	}
 }

@@ -150,6 +150,9 @@ func (c *Console) ShowWelcome(document stack.Document) {
 	if document.URLs.Inbox != "" && runs(stack.Inbox) {
 		c.Say("Read the mail:  %s/", document.URLs.Inbox)
 	}
+	if document.URLs.Traces != "" {
+		c.Say("See the traces: %s/", document.URLs.Traces)
+	}
 	c.Say("Ctrl-C stops everything; a second one kills it.\n")
 }
 

@@ -2,12 +2,12 @@ package inbox
 
 import (
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
+
+	"github.com/steadfast-shop/steadfast/devstack/internal/page"
 )
 
 //go:embed page
@@ -16,29 +16,17 @@ var assets embed.FS
 const (
 	defaultLimit = 100
 	maxLimit     = 10_000
-	// eventPause is the least time between two events of a stream: a flood of
-	// mails is announced in a few of them.
-	eventPause = 200 * time.Millisecond
-	heartbeat  = 15 * time.Second
 )
 
-// The page loads nothing but its own files, and a mail's HTML not even those:
-// it may be anyone's.
-const (
-	pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	mailPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox"
-)
+// mailPolicy lets a mail's HTML load nothing at all: it may be anyone's.
+const mailPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox"
 
 type handler struct{ store *Store }
 
 func newHandler(store *Store) http.Handler {
 	h := handler{store}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", h.asset("index.html"))
-	mux.HandleFunc("GET /inbox.css", h.asset("inbox.css"))
-	mux.HandleFunc("GET /inbox.js", h.asset("inbox.js"))
-	mux.HandleFunc("GET /icon.svg", h.asset("icon.svg"))
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	page.Register(mux, assets, "page/index.html", "page/inbox.css", "page/inbox.js", "page/icon.svg")
 	mux.HandleFunc("GET /api/mails", h.list)
 	mux.HandleFunc("GET /api/mails/count", h.count)
 	mux.HandleFunc("GET /api/mails/{id}", h.show)
@@ -46,24 +34,7 @@ func newHandler(store *Store) http.Handler {
 	mux.HandleFunc("GET /api/mails/{id}/raw", h.raw)
 	mux.HandleFunc("DELETE /api/mails", h.clear)
 	mux.HandleFunc("GET /api/events", h.events)
-	return http.NewCrossOriginProtection().Handler(secure(mux))
-}
-
-// secure sets what holds for every answer; a handler may set a policy of its own.
-func secure(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", pagePolicy)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Referrer-Policy", "no-referrer")
-		w.Header().Set("Cache-Control", "no-store")
-		next.ServeHTTP(w, r)
-	})
-}
-
-func (h handler) asset(name string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFileFS(w, r, assets, "page/"+name)
-	}
+	return page.Secure(mux)
 }
 
 func (h handler) list(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +47,7 @@ func (h handler) list(w http.ResponseWriter, r *http.Request) {
 		filter.Limit = defaultLimit
 	}
 	_, total, _ := h.store.Latest()
-	writeJSON(w, map[string]any{"total": total, "mails": h.store.List(filter)})
+	page.WriteJSON(w, map[string]any{"total": total, "mails": h.store.List(filter)})
 }
 
 func (h handler) count(w http.ResponseWriter, r *http.Request) {
@@ -85,7 +56,7 @@ func (h handler) count(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	writeJSON(w, map[string]int{"count": len(h.store.List(filter))})
+	page.WriteJSON(w, map[string]int{"count": len(h.store.List(filter))})
 }
 
 func readFilter(r *http.Request) (Filter, error) {
@@ -113,7 +84,7 @@ func readFilter(r *http.Request) (Filter, error) {
 
 func (h handler) show(w http.ResponseWriter, r *http.Request) {
 	if mail, ok := h.decoded(w, r); ok {
-		writeJSON(w, mail)
+		page.WriteJSON(w, mail)
 	}
 }
 
@@ -172,42 +143,13 @@ func (h handler) clear(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// events announces changes as server-sent events: {"latest": id, "count": n}.
-// What changed is then asked for with after=id, so no event needs to be kept for
-// a slow reader.
+// events announces changes: {"latest": id, "count": n}. What changed is then asked for with after=id.
 func (h handler) events(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	stream := http.NewResponseController(w)
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	pause := time.NewTicker(eventPause)
-	defer pause.Stop()
-	for {
+	page.Events(w, r, func() (any, <-chan struct{}) {
 		latest, count, changed := h.store.Latest()
-		if _, err := fmt.Fprintf(w, "data: {\"latest\":%d,\"count\":%d}\n\n", latest, count); err != nil || stream.Flush() != nil {
-			return
-		}
-		for waiting := true; waiting; {
-			select {
-			case <-changed:
-				waiting = false
-			case <-beat.C:
-				if _, err := w.Write([]byte(":\n\n")); err != nil || stream.Flush() != nil {
-					return
-				}
-			case <-r.Context().Done():
-				return
-			}
-		}
-		select {
-		case <-pause.C:
-		case <-r.Context().Done():
-			return
-		}
-	}
-}
-
-func writeJSON(w http.ResponseWriter, value any) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(value) // the reader has gone if this fails
+		return struct {
+			Latest int64 `json:"latest"`
+			Count  int   `json:"count"`
+		}{latest, count}, changed
+	})
 }

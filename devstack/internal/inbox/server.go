@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-smtp"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/steadfast-shop/steadfast/devstack/internal/page"
 	"github.com/steadfast-shop/steadfast/devstack/internal/ports"
 )
 
@@ -38,12 +39,7 @@ func Run(ctx context.Context, smtpPort, pagePort int, dir string, logger *slog.L
 func serve(ctx context.Context, store *Store, smtpListener, pageListener net.Listener, logger *slog.Logger) error {
 	mails := newSMTPServer(store, logger)
 	group, ctx := errgroup.WithContext(ctx)
-	page := &http.Server{
-		Handler:           newHandler(store),
-		ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout:       time.Minute,
-		BaseContext:       func(net.Listener) context.Context { return ctx }, // ends the event streams
-	}
+	mailPage := page.NewServer(ctx, newHandler(store))
 	group.Go(func() error {
 		if err := mails.Serve(smtpListener); err != nil && !errors.Is(err, smtp.ErrServerClosed) {
 			return fmt.Errorf("serve SMTP: %w", err)
@@ -51,7 +47,7 @@ func serve(ctx context.Context, store *Store, smtpListener, pageListener net.Lis
 		return nil
 	})
 	group.Go(func() error {
-		if err := page.Serve(pageListener); !errors.Is(err, http.ErrServerClosed) {
+		if err := mailPage.Serve(pageListener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve page: %w", err)
 		}
 		return nil
@@ -63,7 +59,7 @@ func serve(ctx context.Context, store *Store, smtpListener, pageListener net.Lis
 		// Mails under way are taken to their end. Connections without one are cut
 		// off when the process ends: that is no fault.
 		_ = mails.Shutdown(stopping)
-		return errors.Join(smtpListenerClosed(smtpListener.Close()), page.Close())
+		return errors.Join(smtpListenerClosed(smtpListener.Close()), mailPage.Close())
 	})
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("inbox: %w", err)

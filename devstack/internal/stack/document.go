@@ -31,9 +31,11 @@ type URLs struct {
 	Notification  string `json:"notification"`
 	MongoDB       string `json:"mongodb"`
 	Postgres      string `json:"postgres"`
-	Kafka         string `json:"kafka"` // host:port, or several with commas
-	SMTP          string `json:"smtp"`  // host:port
-	Inbox         string `json:"inbox"` // "" if the mail server is external
+	Kafka         string `json:"kafka"`  // host:port, or several with commas
+	SMTP          string `json:"smtp"`   // host:port
+	Inbox         string `json:"inbox"`  // "" if the mail server is external
+	OTLP          string `json:"otlp"`   // "" if no traces are sent anywhere
+	Traces        string `json:"traces"` // "" if they are sent elsewhere, or nowhere
 }
 
 // States of parts that devstack does not run.
@@ -66,6 +68,11 @@ func (p *Plan) URLs() URLs {
 	if !p.settings.External(Inbox) {
 		urls.Inbox = http(inboxPort)
 	}
+	if p.settings.External(Traces) {
+		urls.OTLP = p.otlpURL()
+	} else if p.chosen[Traces] {
+		urls.OTLP, urls.Traces = p.otlpURL(), http(tracesPort)
+	}
 	return urls
 }
 
@@ -82,9 +89,11 @@ func (p *Plan) Describe(statuses []supervise.Status) []Part {
 		{Name: FerretDB, Addresses: []string{withoutPassword(urls.MongoDB)}},
 		{Name: Kafka, Addresses: []string{urls.Kafka}},
 		{Name: Inbox, Addresses: []string{"smtp://" + urls.SMTP}},
+		{Name: Traces, Addresses: tracesAddresses(urls)},
 	}
+	inbox := len(parts) - 2
 	if urls.Inbox != "" {
-		parts[len(parts)-1].Addresses = []string{urls.Inbox, "smtp://" + urls.SMTP}
+		parts[inbox].Addresses = []string{urls.Inbox, "smtp://" + urls.SMTP}
 	}
 	running := map[string]supervise.Status{}
 	for _, status := range statuses {
@@ -103,6 +112,15 @@ func (p *Plan) Describe(statuses []supervise.Status) []Part {
 		parts[i].Log = p.LogFile(status.Name)
 	}
 	return parts
+}
+
+// tracesAddresses are the page's, if it is ours, and the one that traces are sent to.
+func tracesAddresses(urls URLs) []string {
+	otlp := withoutPassword(urls.OTLP)
+	if urls.Traces == "" {
+		return []string{otlp}
+	}
+	return []string{urls.Traces, otlp}
 }
 
 // withoutPassword makes an address fit to be shown: no password, no options.

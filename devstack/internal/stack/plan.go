@@ -29,6 +29,7 @@ const (
 	FerretDB     = "ferretdb"
 	Kafka        = "kafka"
 	Inbox        = "inbox"
+	Traces       = "traces"
 )
 
 // inventoryDatabase is the PostgreSQL database of the inventory service.
@@ -86,7 +87,7 @@ func NewPlan(options Options, settings Settings) (*Plan, error) {
 
 // choose finds the parts that are to run: all, or the wanted ones with what they need.
 func (p *Plan) choose() error {
-	all := []string{Gateway, Order, Inventory, Notification, Postgres, FerretDB, Kafka, Inbox}
+	all := []string{Gateway, Order, Inventory, Notification, Postgres, FerretDB, Kafka, Inbox, Traces}
 	needs := map[string][]string{FerretDB: {Postgres}, Order: {FerretDB, Postgres}, Inventory: {Postgres}}
 	wanted := p.options.Only
 	if len(wanted) == 0 {
@@ -150,6 +151,11 @@ func (p *Plan) Parts() []supervise.Part {
 		all = append(all, p.embedded(Inbox, nil, 800*time.Millisecond,
 			answers("http://"+p.settings.address(inboxPort)+"/livez"),
 			nil, "--port", p.port(smtpPort), "--page-port", p.port(inboxPort), "--dir", p.dir(Inbox)))
+	}
+	if !p.settings.External(Traces) { // last: the others' last spans come when they stop
+		all = append(all, p.embedded(Traces, nil, 200*time.Millisecond,
+			answers("http://"+p.settings.address(tracesPort)+"/livez"),
+			nil, "--port", p.port(otlpPort), "--page-port", p.port(tracesPort)))
 	}
 	return slices.DeleteFunc(all, func(part supervise.Part) bool { return !p.chosen[part.Name] })
 }
@@ -235,6 +241,10 @@ func (p *Plan) postgresURL() string {
 
 func (p *Plan) kafkaServers() string {
 	return p.settings.valueOr(kafkaServers, p.settings.address(kafkaPort))
+}
+
+func (p *Plan) otlpURL() string {
+	return p.settings.valueOr(otlpEndpoint, "http://"+p.settings.address(otlpPort))
 }
 
 func (p *Plan) program(name string) string { return filepath.Join(p.options.BinDir, name) }

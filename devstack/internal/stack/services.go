@@ -13,6 +13,9 @@ import (
 	"github.com/steadfast-shop/steadfast/devstack/internal/supervise"
 )
 
+// spanDelay is OpenTelemetry's own setting for how long spans wait to be sent together, in milliseconds.
+const spanDelay = "OTEL_BSP_SCHEDULE_DELAY"
+
 var errNotReady = errors.New("not ready")
 
 // service is one of the four, with the settings that are its own.
@@ -74,6 +77,7 @@ func (p *Plan) serviceParts() []supervise.Part {
 	var parts []supervise.Part
 	for _, service := range p.services() {
 		service.values["LISTEN_HOST"] = "127.0.0.1"
+		p.sendTraces(service.values)
 		prefixes := slices.Concat(service.prefixes, []string{"LOG_", "OTEL_", "SHUTDOWN_DELAY"})
 		environment := p.settings.environment(prefixes, service.values)
 		part := p.part(service.name, service.needs, service.stopWithin,
@@ -86,6 +90,16 @@ func (p *Plan) serviceParts() []supervise.Part {
 		parts = append(parts, part)
 	}
 	return parts
+}
+
+// sendTraces lets a service send its traces to our part for them, where that runs. They come after a fifth of a second, not after five, unless a setting says otherwise:
+// somebody is looking.
+func (p *Plan) sendTraces(values map[string]string) {
+	if p.settings.External(Traces) || !p.chosen[Traces] {
+		return
+	}
+	values[otlpEndpoint] = p.otlpURL()
+	values[spanDelay] = p.settings.valueOr(spanDelay, "200")
 }
 
 // answers returns a probe that succeeds once url answers 200.

@@ -40,6 +40,8 @@ const (
 	kafkaControllerPort = "DEVSTACK_KAFKA_CONTROLLER_PORT"
 	smtpPort            = "DEVSTACK_SMTP_PORT"
 	inboxPort           = "DEVSTACK_INBOX_PORT"
+	otlpPort            = "DEVSTACK_OTLP_PORT"
+	tracesPort          = "DEVSTACK_TRACES_PORT"
 )
 
 // The settings that replace an embedded part by a running one.
@@ -49,6 +51,7 @@ const (
 	kafkaServers = "KAFKA_BOOTSTRAP_SERVERS"
 	smtpHost     = "SMTP_HOST"
 	smtpServer   = "SMTP_PORT"
+	otlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
 )
 
 func portSettings() []portSetting {
@@ -65,6 +68,8 @@ func portSettings() []portSetting {
 		{kafkaControllerPort, Kafka, 9093},
 		{smtpPort, Inbox, 1025},
 		{inboxPort, Inbox, 8025},
+		{otlpPort, Traces, 4317},
+		{tracesPort, Traces, 8026},
 	}
 }
 
@@ -116,6 +121,8 @@ func (s Settings) External(part string) bool {
 		return s.env[kafkaServers] != ""
 	case Inbox:
 		return s.env[smtpHost] != "" || s.env[smtpServer] != ""
+	case Traces:
+		return s.env[otlpEndpoint] != ""
 	default:
 		return false
 	}

@@ -48,6 +48,7 @@ type URLs struct {
 	Kafka         string `json:"kafka"` // host:port
 	SMTP          string `json:"smtp"`  // host:port
 	Inbox         string `json:"inbox"`
+	Traces        string `json:"traces"`
 }
 
 // Stack is a running system of its own.
@@ -77,6 +78,7 @@ func stackPorts() []string {
 	return []string{
 		"GATEWAY_PORT", "GATEWAY_ADMIN_PORT", "ORDER_PORT", "INVENTORY_PORT", "INVENTORY_GRPC_PORT", "NOTIFICATION_PORT",
 		"DEVSTACK_POSTGRES_PORT", "DEVSTACK_MONGODB_PORT", "DEVSTACK_KAFKA_PORT", "DEVSTACK_SMTP_PORT", "DEVSTACK_INBOX_PORT",
+		"DEVSTACK_OTLP_PORT", "DEVSTACK_TRACES_PORT",
 	}
 }
 

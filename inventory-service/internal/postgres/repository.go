@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	gormpostgres "gorm.io/driver/postgres"
@@ -51,7 +50,7 @@ func Open(ctx context.Context, url string) (*Repository, error) {
 	config.MaxConns = maxConns
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute
 	config.ConnConfig.ConnectTimeout = connectTimeout
-	config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableAcquireTracer())
+	config.ConnConfig.Tracer = newTracer()
 	// The server gives up by itself when this process is frozen or cut off: without this its locks would outlive it.
 	for name, limit := range map[string]time.Duration{
 		"statement_timeout":                   callTimeout,
@@ -106,7 +105,7 @@ func (r *Repository) call(ctx context.Context, verb string, run func(ctx context
 	if !r.migrated.Load() {
 		return fmt.Errorf("%s: migrations are not applied yet: %w", verb, stock.ErrUnavailable)
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, callTimeout, errAway)
+	bounded, cancel := context.WithTimeoutCause(withVerb(ctx, verb), callTimeout, errAway)
 	defer cancel()
 	err := run(bounded)
 	for attempt := 1; attempt < attempts && isTransient(err); attempt++ {

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"time"
 
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/steadfast-shop/steadfast/shared-kit/settings"
 	eventsv1 "github.com/steadfast-shop/steadfast/shared-proto/events/v1"
 )
@@ -75,6 +78,7 @@ func (s *Sender) DialWith(dial func(ctx context.Context, network, address string
 func (s *Sender) Send(ctx context.Context, order *eventsv1.OrderPlaced) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
+	s.describe(trace.SpanFromContext(ctx))
 	m, err := s.composer.compose(order, time.Now())
 	if err != nil {
 		return newFailure(stageCompose, err)
@@ -96,6 +100,13 @@ func (s *Sender) Send(ctx context.Context, order *eventsv1.OrderPlaced) error {
 		return err
 	}
 	return s.deliver(ctx, c, m)
+}
+
+// describe tells the caller's span where the mail goes.
+func (s *Sender) describe(span trace.Span) {
+	if span.IsRecording() {
+		span.SetAttributes(semconv.NetworkProtocolName("smtp"), semconv.ServerAddress(s.config.Host), semconv.ServerPort(s.config.Port))
+	}
 }
 
 // MessageID returns the Message-ID of the order's mail, without angle brackets.

@@ -9,13 +9,12 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
+	"github.com/steadfast-shop/steadfast/shared-kit/telemetry"
 	eventsv1 "github.com/steadfast-shop/steadfast/shared-proto/events/v1"
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 
@@ -69,12 +68,19 @@ func (p *Publisher) Publish(ctx context.Context, batch []order.Event) []error {
 	case <-ctx.Done():
 		return allFailed(len(batch), errNotReady)
 	}
-	messages := make([]*sarama.ProducerMessage, len(batch))
+	messages, spans := make([]*sarama.ProducerMessage, len(batch)), make([]trace.Span, len(batch))
 	for i, event := range batch {
-		message, span := newMessage(ctx, event)
-		defer span.End()
-		messages[i] = message
+		messages[i], spans[i] = newMessage(ctx, event)
 	}
+	results := p.send(ctx, producer, messages)
+	for i, span := range spans {
+		kafka.EndPublish(span, len(batch), results[i])
+	}
+	return results
+}
+
+// send returns each message's answer. It has taken the producer, and sees to it that it goes back.
+func (p *Publisher) send(ctx context.Context, producer sarama.SyncProducer, messages []*sarama.ProducerMessage) []error {
 	sent := make(chan error, 1)
 	go func() { // it takes no context; what outlives ours keeps the next batch back, so that a silent broker does not find them piled up
 		err := producer.SendMessages(messages)
@@ -85,14 +91,13 @@ func (p *Publisher) Publish(ctx context.Context, batch []order.Event) []error {
 	case err := <-sent:
 		return resultsOf(messages, err)
 	case <-ctx.Done():
-		return allFailed(len(batch), ctx.Err())
+		return allFailed(len(messages), ctx.Err())
 	}
 }
 
 // newMessage makes the event's record and the span of its sending, which belongs to the request that placed the order.
 func newMessage(ctx context.Context, event order.Event) (*sarama.ProducerMessage, trace.Span) {
-	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": event.TraceParent})
-	ctx, span := otel.Tracer("kafka").Start(ctx, "publish "+topics.OrderPlaced, trace.WithSpanKind(trace.SpanKindProducer))
+	ctx, span := kafka.StartPublish(telemetry.Continue(ctx, event.TraceParent), topics.OrderPlaced, event.Order.Number)
 	headers := []sarama.RecordHeader{
 		header("ce_specversion", "1.0"),
 		header("ce_id", event.Order.Number),

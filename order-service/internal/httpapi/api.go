@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/steadfast-shop/steadfast/shared-kit/input"
 	"github.com/steadfast-shop/steadfast/shared-kit/problem"
+	"github.com/steadfast-shop/steadfast/shared-kit/telemetry"
 
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 )
@@ -25,6 +26,12 @@ const (
 )
 
 const maxPage = 1000
+
+// Attributes of the span of a request that places an order: by them its trace is found. The status is there once the order's fate is known.
+const (
+	keyNumber = attribute.Key("steadfast.order.number")
+	keyStatus = attribute.Key("steadfast.order.status")
+)
 
 // service is what the API offers to clients.
 type service interface {
@@ -50,7 +57,14 @@ func (h handlers) placeOrder(c *gin.Context) {
 		return
 	}
 	ctx := c.Request.Context()
-	status, err := h.orders.Place(ctx, o, traceParent(ctx))
+	span := trace.SpanFromContext(ctx)
+	if span.IsRecording() {
+		span.SetAttributes(keyNumber.String(o.Number))
+	}
+	status, err := h.orders.Place(ctx, o, telemetry.TraceParent(ctx))
+	if err == nil && span.IsRecording() {
+		span.SetAttributes(keyStatus.String(string(status)))
+	}
 	c.Header("Order-Number", o.Number)
 	if err != nil {
 		writeError(c, err)
@@ -62,12 +76,6 @@ func (h handlers) placeOrder(c *gin.Context) {
 	}
 	c.Header("Location", orderPath(o.Customer.UserID)+"/"+url.PathEscape(o.Number))
 	c.String(http.StatusCreated, textPlaced)
-}
-
-func traceParent(ctx context.Context) string {
-	carrier := propagation.MapCarrier{}
-	otel.GetTextMapPropagator().Inject(ctx, carrier)
-	return carrier.Get("traceparent")
 }
 
 func orderPath(userID string) string { return "/api/order/" + url.PathEscape(userID) }

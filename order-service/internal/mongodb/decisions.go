@@ -31,9 +31,9 @@ func (d *Decisions) Find(ctx context.Context, number string) (order.Decision, er
 }
 
 // Placed implements order.Decisions.
-func (d *Decisions) Placed(ctx context.Context, userID string, after order.Decision, limit int) ([]order.Decision, error) {
-	ctx, span := startSpan(ctx, "find", d.collection().Name())
-	defer span.End()
+func (d *Decisions) Placed(ctx context.Context, userID string, after order.Decision, limit int) (decisions []order.Decision, err error) {
+	ctx, span := startCall(ctx, "find", d.collection().Name())
+	defer func() { endCall(span, err) }()
 	filter := bson.D{{Key: "userId", Value: userID}, {Key: "status", Value: string(order.Placed)}}
 	if after.Number != "" {
 		filter = append(filter, bson.E{Key: "$or", Value: bson.A{
@@ -50,7 +50,7 @@ func (d *Decisions) Placed(ctx context.Context, userID string, after order.Decis
 	if err := cursor.All(ctx, &rows); err != nil {
 		return nil, translate(err)
 	}
-	decisions := make([]order.Decision, len(rows))
+	decisions = make([]order.Decision, len(rows))
 	for i, row := range rows {
 		if decisions[i], err = row.decision(); err != nil {
 			return nil, err

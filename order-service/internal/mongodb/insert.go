@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/steadfast-shop/steadfast/order-service/internal/batch"
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // insertBatch is the most documents that are inserted together.
@@ -20,7 +16,13 @@ const insertBatch = 256
 // inserter inserts the documents of concurrent requests together; each request gets its own answer.
 type inserter struct {
 	collection *mongo.Collection
-	batcher    *batch.Batcher[any]
+	batcher    *batch.Batcher[insertion]
+}
+
+// insertion is one request's document, with the request's context: its trace is there.
+type insertion struct {
+	ctx      context.Context //nolint:containedctx // the request's: only its trace is looked at
+	document any
 }
 
 func newInserter(collection *mongo.Collection) *inserter {
@@ -30,28 +32,27 @@ func newInserter(collection *mongo.Collection) *inserter {
 }
 
 // insertMany is unordered, so that a duplicate keeps none of the others out.
-func (i *inserter) insertMany(ctx context.Context, documents []any) []error {
+func (i *inserter) insertMany(ctx context.Context, insertions []insertion) []error {
+	documents := make([]any, len(insertions))
+	for n, insertion := range insertions {
+		documents[n] = insertion.document
+	}
+	ctx, span := startBatch(ctx, i.collection.Name(), insertions)
 	_, err := i.collection.InsertMany(ctx, documents, options.InsertMany().SetOrdered(false))
-	return translateEach(err, len(documents))
+	results := translateEach(err, len(documents))
+	endBatch(span, results)
+	return results
 }
 
 func (i *inserter) insert(ctx context.Context, document any) error {
-	ctx, span := startSpan(ctx, "insert", i.collection.Name())
+	ctx, span := startWait(ctx, i.collection.Name())
 	defer span.End()
-	err := i.batcher.Do(ctx, document)
+	err := i.batcher.Do(ctx, insertion{ctx, document})
 	if err == nil || errors.Is(err, order.ErrDuplicate) {
 		return err
 	}
-	span.RecordError(err)
+	fail(span, err)
 	return unavailable(err)
-}
-
-func startSpan(ctx context.Context, operation, collection string) (context.Context, trace.Span) {
-	return otel.Tracer("mongodb").Start(ctx, operation+" "+collection, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("db.system.name", "mongodb"),
-		attribute.String("db.operation.name", operation),
-		attribute.String("db.collection.name", collection),
-	))
 }
 
 // RunInserts does the inserts of both collections until ctx ends.

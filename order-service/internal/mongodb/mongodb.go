@@ -88,10 +88,10 @@ func (d *Database) ensureIndexes(ctx context.Context) error {
 
 // findOne returns the document of the number, or order.ErrNotFound.
 func findOne[Row any](ctx context.Context, collection *mongo.Collection, number string) (row Row, err error) {
-	ctx, span := startSpan(ctx, "find", collection.Name())
-	defer span.End()
-	err = collection.FindOne(ctx, bson.D{{Key: "_id", Value: number}}).Decode(&row)
-	return row, translate(err)
+	ctx, span := startCall(ctx, "find", collection.Name())
+	err = translate(collection.FindOne(ctx, bson.D{{Key: "_id", Value: number}}).Decode(&row))
+	endCall(span, err)
+	return row, err
 }
 
 // Close ends all connections.

@@ -8,11 +8,18 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/steadfast-shop/steadfast/shared-kit/telemetry"
 )
 
 // sweepers is how many entries one sweep ends at the same time.
 const sweepers = 8
+
+const tracerName = "github.com/steadfast-shop/steadfast/order-service/internal/order"
 
 // sweepTimeout bounds the ending of one entry.
 const sweepTimeout = 5 * time.Second
@@ -86,17 +93,24 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 
 // end brings one abandoned entry to its end. The decision comes before the release: a Release under any other decision could free stock of a placed order.
 func (s *Sweeper) end(ctx context.Context, entry Entry) error {
-	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	ctx, cancel := context.WithTimeout(telemetry.Continue(ctx, entry.TraceParent), sweepTimeout)
 	defer cancel()
+	ctx, span := otel.Tracer(tracerName).Start(ctx, "end abandoned order")
+	defer span.End()
 	decision, err := s.decisions.Find(ctx, entry.Order.Number)
 	if errors.Is(err, ErrNotFound) {
 		decision, err = s.cancel(ctx, entry)
 	}
 	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
 		return fmt.Errorf("find the decision: %w", err)
+	}
+	if span.IsRecording() {
+		span.SetAttributes(attribute.String("steadfast.order.number", entry.Order.Number), attribute.String("steadfast.order.status", string(decision.Status)))
 	}
 	if decision.Status == Cancelled {
 		if err := s.inventory.Release(ctx, entry.Order.Number); err != nil {
+			span.SetStatus(codes.Error, err.Error())
 			return fmt.Errorf("release the stock: %w", err)
 		}
 	}

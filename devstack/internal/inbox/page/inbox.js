@@ -2,40 +2,21 @@
 'use strict';
 
 const pageSize = 100;
-const element = (id) => document.getElementById(id);
 const tabs = ['html', 'text', 'headers'];
 
 let mails = [];       // summaries, the newest first
 let total = 0;
 let chosen = null;    // the id of the mail that is shown
-let refreshing = null;
 
-async function get(path) {
-  const response = await fetch(path);
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
-  return response.json();
-}
-
-// refresh brings the list up to date; calls that come meanwhile are answered by one more round.
 async function refresh() {
-  if (refreshing) { refreshing.again = true; return; }
-  refreshing = { again: false };
-  try {
-    const fresh = await get(`/api/mails?limit=${pageSize}`);
-    const oldest = fresh.mails.at(-1)?.id ?? 0;
-    // What was loaded before is kept only if nothing is missing in between.
-    const overlaps = fresh.mails.length === pageSize && mails.some((mail) => mail.id >= oldest);
-    const older = overlaps ? mails.filter((mail) => mail.id < oldest) : [];
-    mails = fresh.mails.concat(older);
-    total = fresh.total;
-    showList();
-  } catch {
-    element('live').classList.add('lost'); // the event stream reconnects, and refreshes then
-  } finally {
-    const again = refreshing.again;
-    refreshing = null;
-    if (again) refresh();
-  }
+  const fresh = await get(`/api/mails?limit=${pageSize}`);
+  const oldest = fresh.mails.at(-1)?.id ?? 0;
+  // What was loaded before is kept only if nothing is missing in between.
+  const overlaps = fresh.mails.length === pageSize && mails.some((mail) => mail.id >= oldest);
+  const older = overlaps ? mails.filter((mail) => mail.id < oldest) : [];
+  mails = fresh.mails.concat(older);
+  total = fresh.total;
+  showList();
 }
 
 async function showOlder() {
@@ -44,21 +25,10 @@ async function showOlder() {
   showList();
 }
 
-function text(tag, className, content) {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.textContent = content;
-  return node;
-}
-
 function listItem(mail) {
   const button = document.createElement('button');
   button.type = 'button';
-  const received = new Date(mail.receivedAt);
-  const time = text('time', '', received.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }));
-  time.dateTime = mail.receivedAt;
-  time.title = received.toLocaleString();
-  button.append(text('span', 'to', (mail.to ?? []).join(', ')), time, text('span', 'subject', mail.subject || '(no subject)'));
+  button.append(text('span', 'to', (mail.to ?? []).join(', ')), timeOf(mail.receivedAt), text('span', 'subject', mail.subject || '(no subject)'));
   button.setAttribute('aria-current', String(mail.id === chosen));
   button.addEventListener('click', () => { location.hash = mail.id; });
   const item = document.createElement('li');
@@ -74,10 +44,6 @@ function showList() {
   element('empty').hidden = total > 0;
   element('more').hidden = mails.length >= total;
   document.title = `Inbox (${total}) · Steadfast`;
-}
-
-function field(name, value) {
-  return value ? [text('dt', '', name), text('dd', '', value)] : [];
 }
 
 async function showMail(id) {
@@ -124,8 +90,5 @@ element('clear').addEventListener('click', async () => {
 const showChosen = () => showMail(Number(location.hash.slice(1)) || null);
 window.addEventListener('hashchange', showChosen);
 
-const events = new EventSource('/api/events');
-events.addEventListener('open', () => element('live').classList.remove('lost'));
-events.addEventListener('error', () => element('live').classList.add('lost'));
-events.addEventListener('message', refresh);
+follow(refresh);
 showChosen();

@@ -1,0 +1,34 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// queryTracer makes a span of each statement, and of nothing else: that a new connection prepares a statement first is not worth one.
+type queryTracer struct{ pgx.QueryTracer }
+
+// newTracer returns a tracer whose spans have the statements, without values, and are named by what the call is for: the first word of most statements is WITH.
+func newTracer() pgx.QueryTracer {
+	return queryTracer{otelpgx.NewTracer(otelpgx.WithSpanNameCtxFunc(verbOf), otelpgx.WithDisableQuerySpanNamePrefix())}
+}
+
+type verbKey struct{}
+
+// withVerb says in a call's context what it is for, where somebody asks for it.
+func withVerb(ctx context.Context, verb string) context.Context {
+	if !trace.SpanFromContext(ctx).IsRecording() {
+		return ctx
+	}
+	return context.WithValue(ctx, verbKey{}, verb)
+}
+
+func verbOf(ctx context.Context, statement string) string {
+	if verb, ok := ctx.Value(verbKey{}).(string); ok {
+		return verb
+	}
+	return otelpgx.SQLOperationName(ctx, statement)
+}
