@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/chromedp/cdproto/log"
@@ -81,11 +82,13 @@ func exceptionText(details *runtime.ExceptionDetails) string {
 }
 
 func consoleText(args []*runtime.RemoteObject) string {
-	text := ""
-	for _, arg := range args {
-		text += " " + string(arg.Value) + arg.Description
+	texts := make([]string, len(args))
+	for i, arg := range args {
+		if texts[i] = arg.Description; texts[i] == "" { // only what is no object has a value
+			texts[i] = string(arg.Value)
+		}
 	}
-	return text
+	return strings.Join(texts, " ")
 }
 
 // isHere tells the addresses of this machine, and what needs no request at all.
