@@ -102,7 +102,7 @@ func checkPort(port string) error {
 }
 
 func outside[T int | float64 | time.Duration](got, least, most T) error {
-	if !(got >= least && got <= most) {
+	if got != max(least, min(got, most)) { // true for NaN, too
 		return fmt.Errorf("got %v", got)
 	}
 	return nil
