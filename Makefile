@@ -8,7 +8,7 @@ DURATION ?= 5s
 KAFKA    ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run build audit test unit e2e postman bench lint generate clean
+.PHONY: help run build audit test unit fuzz e2e postman bench lint generate clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: ## Check everything: lint, vet, generated code, all tests with the race de
 
 unit: ## Run the tests of all modules but the end-to-end ones
 	@tools/check unit
+
+fuzz: ## Run every fuzz target for 20 s; FUZZTIME=5m for longer
+	@tools/check fuzz
 
 e2e: ## Run the end-to-end tests on real processes
 	@tools/check e2e

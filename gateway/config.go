@@ -80,6 +80,9 @@ func loadConfig() (config, error) {
 		TrustedProxies: readTrust(r),
 	}
 	c.RateBurst = r.Int("GATEWAY_RATE_BURST", max(1, int(c.RateLimit)), 1, 1e6)
+	if c.RateLimit > 0 && float64(c.RateBurst)/c.RateLimit > longestPeriod.Seconds() {
+		r.Reject("GATEWAY_RATE_LIMIT", "must be 0, or so high that GATEWAY_RATE_BURST requests are allowed in a day")
+	}
 	if c.Port == c.AdminPort {
 		r.Reject("GATEWAY_ADMIN_PORT", "must differ from GATEWAY_PORT: metrics are not public")
 	}
@@ -130,7 +133,7 @@ func readUpstream(r *settings.Reader, at string, file upstreamFile, shared map[s
 	upstream := upstreamConfig{Name: file.Name}
 	if file.URISetting != "" {
 		upstream.URI = r.URL(file.URISetting, file.URI, "http", "https")
-	} else if uri, err := url.Parse(file.URI); err == nil && uri.Host != "" && (uri.Scheme == "http" || uri.Scheme == "https") {
+	} else if uri, err := url.Parse(file.URI); err == nil && uri.Hostname() != "" && (uri.Scheme == "http" || uri.Scheme == "https") {
 		upstream.URI = uri
 	} else {
 		r.Reject(at+".uri", "must be a URL such as http://host:port")

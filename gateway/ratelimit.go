@@ -11,6 +11,9 @@ import (
 // mostClients bounds the memory of the rate limit: two generations of so many clients, about 200 bytes each.
 const mostClients = 65_536
 
+// longestPeriod bounds the time in which a client has its full number of requests again.
+const longestPeriod = 24 * time.Hour
+
 // rateLimit gives every client a number of requests in each period. It forgets clients that made none for a whole period, since they would have their full number again.
 type rateLimit struct {
 	burst  uint

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -35,7 +36,8 @@ func NewEngine(service string, limit time.Duration, log *slog.Logger, metrics pr
 	engine.ContextWithFallback = true
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
-	engine.UseRawPath = true // an id may hold an escaped slash
+	engine.UseRawPath = true          // an id may hold an escaped slash
+	engine.UnescapePathValues = false // gin would take a plus sign for a blank; unescapePath does it
 	// No proxy is trusted unless a service says so: SetTrustedProxies(nil) cannot fail.
 	_ = engine.SetTrustedProxies(nil)
 	engine.Use(
@@ -44,6 +46,7 @@ func NewEngine(service string, limit time.Duration, log *slog.Logger, metrics pr
 		observe(log, metrics),
 		recoverPanic(log),
 		bound(limit),
+		unescapePath,
 	)
 	engine.NoRoute(func(c *gin.Context) {
 		problem.Write(c, problem.New(http.StatusNotFound, problem.CodeNotFound, "There is nothing at this path."))
@@ -156,12 +159,25 @@ func recoverPanic(log *slog.Logger) gin.HandlerFunc {
 func bound(limit time.Duration) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		timeout := limit
-		if left, err := strconv.Atoi(c.Request.Header.Get(HeaderRequestTimeout)); err == nil && left > 0 {
-			timeout = min(timeout, time.Duration(left)*time.Millisecond)
+		// Compared as milliseconds, since a large number of them is no time.Duration.
+		if left, err := strconv.ParseInt(c.Request.Header.Get(HeaderRequestTimeout), 10, 64); err == nil && left > 0 && left < limit.Milliseconds() {
+			timeout = time.Duration(left) * time.Millisecond
 		}
 		ctx, cancel := context.WithTimeout(c.Request.Context(), timeout)
 		defer cancel()
 		c.Request = c.Request.WithContext(ctx)
 		c.Next()
+	}
+}
+
+// unescapePath makes the path's parameters what the client escaped. gin matches routes on the escaped path only where that says more than the path itself.
+func unescapePath(c *gin.Context) {
+	if c.Request.URL.RawPath == "" {
+		return
+	}
+	for i := range c.Params {
+		if value, err := url.PathUnescape(c.Params[i].Value); err == nil { // the server has refused a path where it is not
+			c.Params[i].Value = value
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/viper"
 )
@@ -100,7 +101,7 @@ func (r *Reader) OneOf(name, fallback string, words ...string) string {
 // URL returns an absolute URL with a host and one of the given schemes.
 func (r *Reader) URL(name, fallback string, schemes ...string) *url.URL {
 	value, err := url.Parse(r.Text(name, fallback))
-	if err != nil || value.Host == "" || !slices.Contains(schemes, value.Scheme) {
+	if err != nil || value.Hostname() == "" || value.Port() != "" && !isPort(value.Port()) || !slices.Contains(schemes, value.Scheme) {
 		r.Reject(name, "must be a URL such as "+schemes[0]+"://host:port")
 		return &url.URL{}
 	}
@@ -112,7 +113,7 @@ func (r *Reader) Addresses(name, fallback string) []string {
 	var addresses []string
 	for part := range strings.SplitSeq(r.Text(name, fallback), ",") {
 		address := strings.TrimSpace(part)
-		if !isAddress(address) {
+		if !IsAddress(address) {
 			r.Reject(name, "must be host:port, or several separated by commas")
 			return nil
 		}
@@ -121,10 +122,15 @@ func (r *Reader) Addresses(name, fallback string) []string {
 	return addresses
 }
 
-func isAddress(address string) bool {
+// IsAddress tells whether a text is host:port. The host is not looked up.
+func IsAddress(address string) bool {
 	host, port, err := net.SplitHostPort(address)
-	number, portErr := strconv.Atoi(port)
-	return err == nil && host != "" && portErr == nil && number > 0 && number < 65536
+	return err == nil && host != "" && !strings.ContainsAny(host, "/?#@") && !strings.ContainsFunc(host, unicode.IsSpace) && isPort(port)
+}
+
+func isPort(port string) bool {
+	number, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && number > 0
 }
 
 // Secret is a setting that shows itself nowhere: formatted or logged, it is a row of asterisks.

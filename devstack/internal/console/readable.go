@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -19,6 +20,9 @@ func readable(line string) string {
 	decoder := json.NewDecoder(strings.NewReader(line))
 	decoder.UseNumber()
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+		return clip(printable(line), maxLine)
+	}
+	if !json.Valid([]byte(line)) { // cut off, or with something behind the object
 		return clip(printable(line), maxLine)
 	}
 	var at, level, message string
@@ -97,7 +101,7 @@ func clip(text string, most int) string {
 // printable keeps what a log line holds from steering the terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r == 0x7f {
+		if unicode.IsControl(r) && r != '\t' {
 			return -1
 		}
 		return r

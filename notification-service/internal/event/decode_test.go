@@ -61,15 +61,3 @@ func TestOrderNumber(t *testing.T) {
 		}
 	}
 }
-
-func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"orderNumber":"ORD-1","customer":{"email":"john@example.com"},"lines":[{"skuCode":"A","quantity":"1"}]}`))
-	f.Add([]byte(`{}`))
-	f.Add([]byte{0xff, 0xfe})
-	f.Fuzz(func(t *testing.T, value []byte) {
-		order, err := Decode(value)
-		if (order == nil) == (err == nil) {
-			t.Errorf("got %v and %v, want either", order, err)
-		}
-	})
-}

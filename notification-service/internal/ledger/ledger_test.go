@@ -218,14 +218,3 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }
-
-func FuzzEntry(f *testing.F) {
-	f.Add([]byte("ORD-1"), []byte(`{"messageId":"id","sentAt":"2026-01-02T03:04:05Z"}`))
-	f.Add([]byte(nil), []byte(nil))
-	f.Add([]byte{0}, []byte(`[]`))
-	f.Fuzz(func(t *testing.T, key, value []byte) {
-		if err := checkEntry(key, value); err == nil && len(key) == 0 {
-			t.Error("an entry without a key was taken")
-		}
-	})
-}

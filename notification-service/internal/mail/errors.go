@@ -114,12 +114,13 @@ func isRateLimit(text string) bool {
 	return strings.HasPrefix(text, "5.7.0") && strings.Contains(strings.ToLower(text), "too many")
 }
 
-// redact takes e-mail addresses out of a server's text, and keeps it to one short line.
+// redact takes e-mail addresses out of a server's text, also those in links, and keeps it to one short line without what a terminal would act on.
 func redact(text string) string {
 	const longest = 300
 	words := strings.Fields(strings.ToValidUTF8(text, "?"))
 	for i, word := range words {
-		if strings.Contains(word, "@") {
+		words[i] = strings.Map(printable, word)
+		if strings.Contains(words[i], "@") || strings.Contains(words[i], "%40") {
 			words[i] = "[address]"
 		}
 	}
@@ -143,4 +144,11 @@ func (f *Failure) hideCustomer(customer *eventsv1.Customer) {
 		}
 	}
 	f.text = strings.Join(words, " ")
+}
+
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return '?'
+	}
+	return r
 }

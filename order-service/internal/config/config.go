@@ -2,8 +2,8 @@
 package config
 
 import (
+	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -64,8 +64,8 @@ func grpcTarget(uri string) (string, error) {
 			return "", fmt.Errorf("has the unknown scheme %s; give host:port", scheme)
 		}
 	}
-	if parsed, err := url.Parse("//" + address); err != nil || parsed.Hostname() == "" || parsed.Port() == "" || parsed.Path != "" {
-		return "", fmt.Errorf("must be host:port, such as inventory:50051")
+	if !settings.IsAddress(address) {
+		return "", errors.New("must be host:port, such as inventory:50051")
 	}
 	return "dns:///" + address, nil
 }
