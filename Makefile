@@ -1,12 +1,14 @@
 # Everything that is done with this repository; `make help` lists it.
 # What a target needs it builds or fetches itself; only Go and make have to be there.
 
-MODULES  := devstack e2e gateway inventory-service notification-service order-service shared-kit shared-proto
-PROGRAMS := devstack gateway inventory-service notification-service order-service
+MODULES  := auditor devstack e2e gateway inventory-service notification-service order-service shared-kit shared-proto
+PROGRAMS := auditor devstack gateway inventory-service notification-service order-service
 ARGS     ?=
+DURATION ?= 5s
+KAFKA    ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e lint generate clean
+.PHONY: help run build audit test unit e2e postman bench lint generate clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +20,10 @@ build: ## Build the services and the local stack into bin/
 	@echo "building $(PROGRAMS) into bin/ (the first time takes minutes)"
 	@go build -o bin/ $(addprefix ./,$(PROGRAMS))
 
+audit: ## Check that the running local stack adds up; ARGS="--all --journal-age 5m" is passed on
+	@go build -o bin/ ./auditor
+	@bin/auditor --stack .devstack/stack.json $(ARGS)
+
 test: ## Check everything: lint, vet, generated code, all tests with the race detector
 	@tools/check
 
@@ -27,6 +33,13 @@ unit: ## Run the tests of all modules but the end-to-end ones
 e2e: ## Run the end-to-end tests on real processes
 	@tools/check e2e
 
+bench: build ## Measure the system, about three minutes; DURATION=10s for each load, KAFKA=embedded|apache|both, ARGS="--json FILE --compare FILE --profile FOLDER"
+	@go build -o bin/ ./e2e/cmd/bench
+	@bin/bench --commit "$$(git describe --always --dirty 2>/dev/null)" --duration $(DURATION) --kafka $(KAFKA) $(ARGS)
+
+postman: ## Run the Postman collection, twice and through an outage; `postman/run http://localhost:9000` runs it against what is there
+	@tools/check postman
+
 lint: ## Check style, versions and contracts, without running a test
 	@tools/check versions contracts lint
 
@@ -34,4 +47,4 @@ generate: ## Write the generated code again, after a change of a contract
 	@tools/check generate
 
 clean: ## Delete what was built; data of the local stack stays (ARGS=--fresh deletes it at the next run)
-	rm -rf bin .tools
+	rm -rf bin .tools postman/node_modules

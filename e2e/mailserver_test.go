@@ -21,17 +21,20 @@ import (
 	"github.com/steadfast-shop/steadfast/e2e/internal/system"
 )
 
-// moodyServer is a mail server that refuses the addresses beginning with "refused", and breaks the connection when it has taken the first mail for one beginning with "dropped".
+// moodyServer is a mail server that refuses the addresses beginning with "refused" until it is healed, puts off the first mail
+// for each beginning with "deferred", and breaks the connection when it has taken the first mail for one beginning with "dropped".
 type moodyServer struct {
 	address string
 
-	mu    sync.Mutex
-	taken map[string][]string // Message-IDs by recipient
+	mu     sync.Mutex
+	healed bool
+	putOff map[string]bool     // recipients whose first mail was put off
+	taken  map[string][]string // Message-IDs by recipient
 }
 
 func startMoodyServer(t *testing.T) *moodyServer {
 	t.Helper()
-	m := &moodyServer{taken: make(map[string][]string)}
+	m := &moodyServer{putOff: make(map[string]bool), taken: make(map[string][]string)}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +60,27 @@ func (m *moodyServer) mailsTo(address string) []string {
 	return m.taken[address]
 }
 
+// heal has the server take mails for every address from now on.
+func (m *moodyServer) heal() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.healed = true
+}
+
+// check returns the answer to a mail for the address: nil where it is taken.
+func (m *moodyServer) check(address string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case strings.HasPrefix(address, "refused") && !m.healed:
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no mailbox <" + address + "> here"}
+	case strings.HasPrefix(address, "deferred") && !m.putOff[address]:
+		m.putOff[address] = true
+		return &smtp.SMTPError{Code: 450, EnhancedCode: smtp.EnhancedCode{4, 2, 0}, Message: "greylisted"}
+	}
+	return nil
+}
+
 type moodySession struct {
 	server *moodyServer
 	conn   *smtp.Conn
@@ -67,8 +91,8 @@ func (s *moodySession) Reset()                               { s.to = "" }
 func (s *moodySession) Logout() error                        { return nil }
 func (s *moodySession) Mail(string, *smtp.MailOptions) error { return nil }
 func (s *moodySession) Rcpt(to string, _ *smtp.RcptOptions) error {
-	if strings.HasPrefix(to, "refused") {
-		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no mailbox <" + to + "> here"}
+	if err := s.server.check(to); err != nil {
+		return err
 	}
 	s.to = to
 	return nil

@@ -29,7 +29,8 @@ const wayOfOrder = `order-service server POST /api/order
     order-service client insert inflight
   order-service client inventory.v1.InventoryService/Reserve
     inventory-service server inventory.v1.InventoryService/Reserve
-      inventory-service client reserve stock
+      inventory-service internal batched reserve stock
+        inventory-service client reserve stock
   order-service internal batched insert orders
     order-service client insert orders
   order-service producer publish order-placed

@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/steadfast-shop/steadfast/inventory-service/internal/config"
 	"github.com/steadfast-shop/steadfast/inventory-service/internal/grpcapi"
 	"github.com/steadfast-shop/steadfast/inventory-service/internal/httpapi"
@@ -37,8 +39,12 @@ func run(ctx context.Context) error {
 		return err
 	}
 	p.OnStop("database", repository.Close)
+	p.Go("reservations", repository.RunReservations)
 	p.Go("migrations", func(ctx context.Context) error { return repository.KeepMigrating(ctx, p.Log) })
 	p.Health.AddCheck("database", repository.Check)
+	p.Metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "inventory_reservations_waiting", Help: "Reservations that wait to go to the database together. Above 100 for long: it does not keep up.",
+	}, func() float64 { return float64(repository.WaitingReservations()) }))
 	inventory := stock.NewService(repository)
 
 	listener, err := p.Listen(ctx, cfg.GRPCPort)

@@ -26,7 +26,7 @@ func loadConfig() (config, error) {
 	c := config{
 		process:                settings.ReadProcess(r),
 		port:                   r.Port("NOTIFICATION_PORT", 8083),
-		kafkaAddresses:         r.Addresses("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
+		kafkaAddresses:         readKafkaAddresses(r),
 		kafkaReplicationFactor: int16(r.Int("KAFKA_REPLICATION_FACTOR", 1, 1, 32)),
 		smtp: mail.Config{
 			Host:     r.Text("SMTP_HOST", "127.0.0.1"),
@@ -44,4 +44,14 @@ func loadConfig() (config, error) {
 	}
 	c.smtp.From = from
 	return c, r.Err()
+}
+
+// loadKafkaAddresses reads what the commands need of the settings: they work on Kafka alone.
+func loadKafkaAddresses() ([]string, error) {
+	r := settings.NewReader()
+	return readKafkaAddresses(r), r.Err()
+}
+
+func readKafkaAddresses(r *settings.Reader) []string {
+	return r.Addresses("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092")
 }

@@ -209,8 +209,6 @@ func newClientConfig() *sarama.Config {
 	config.Producer.Partitioner = sarama.NewManualPartitioner
 	config.Producer.MaxMessageBytes = 16 << 20 // the broker's limit, on what is left after compression, decides
 	config.Producer.Retry.Max = 3              // publisher tries again
-	config.Consumer.Return.Errors = true
-	config.Consumer.MaxWaitTime = 20 * time.Millisecond // partitions read the ledger side by side over one connection; a long poll of one would stop the others
 	return config
 }
 

@@ -44,7 +44,7 @@ func newSystem(t *testing.T) *system {
 	t.Helper()
 	s := &system{cluster: newCluster(t), server: &mailtest.Server{}}
 	var err error
-	if s.client, err = kafka.Connect(t.Context(), s.cluster.ListenAddrs(), newTestProducerConfig(), topics.All(1), slog.New(slog.DiscardHandler)); err != nil {
+	if s.client, err = kafka.Connect(t.Context(), s.cluster.ListenAddrs(), kafka.NewConfig("test"), topics.All(1), slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	if s.producer, err = sarama.NewSyncProducerFromClient(s.client); err != nil {
@@ -52,12 +52,6 @@ func newSystem(t *testing.T) *system {
 	}
 	t.Cleanup(func() { _ = errors.Join(s.producer.Close(), s.client.Close()) })
 	return s
-}
-
-func newTestProducerConfig() *sarama.Config {
-	config := kafka.NewConfig("test")
-	config.Consumer.Return.Errors = true
-	return config
 }
 
 func (s *system) produce(t *testing.T, records ...*sarama.ProducerMessage) {
@@ -192,7 +186,7 @@ func TestTwoMembersMailEachOrderOnce(t *testing.T) {
 func TestEventOfAnotherPartitionerIsMailedOnce(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	config := newTestProducerConfig()
+	config := kafka.NewConfig("test")
 	config.Producer.Partitioner = sarama.NewManualPartitioner
 	producer, err := sarama.NewSyncProducer(s.cluster.ListenAddrs(), config)
 	if err != nil {
@@ -254,6 +248,29 @@ func TestMemberThatWasGivenUpStopsMailing(t *testing.T) {
 	givenUp.Store(false)
 	s.join(t, s.cluster.ListenAddrs())
 	s.wantMails(t, 1)
+}
+
+// The lag is there as soon as partitions are, and counts what waits: for the server, and for its next try.
+func TestLag(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.server.SetAway(true)
+	s.produce(t, s.event(t, "ORD-1"), s.event(t, "ORD-1"), &sarama.ProducerMessage{
+		Topic: topics.OrderPlacedRetry, Key: sarama.StringEncoder("ORD-2"), Value: sarama.ByteEncoder(orderValue(t, "ORD-2")),
+		Headers: []sarama.RecordHeader{header(headerRetryNotBefore, formatTime(time.Now().Add(time.Hour)))},
+	})
+	start := time.Now()
+	m := s.join(t, s.cluster.ListenAddrs())
+	lag := func(topic string) (sum float64) {
+		for partition := range topics.Partitions {
+			sum += testutil.ToFloat64(m.metrics.lag.WithLabelValues(topic, fmt.Sprint(partition)))
+		}
+		return sum
+	}
+	await(t, "a lag of 2 and of 1", func() bool { return lag(topics.OrderPlaced) == 2 && lag(topics.OrderPlacedRetry) == 1 })
+	if took := time.Since(start); took >= lagInterval {
+		t.Errorf("got the lag after %s, want it before the first regular measure", took)
+	}
 }
 
 func TestTopicsThatDoNotFitStopTheMailing(t *testing.T) {

@@ -16,7 +16,12 @@ const (
 	adminLimit  = 5 * time.Second
 )
 
-func main() { os.Exit(process.Main(run)) }
+func main() {
+	if len(os.Args) > 1 {
+		os.Exit(runCommand(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(process.Main(run))
+}
 
 func run(ctx context.Context) error {
 	cfg, err := loadConfig()

@@ -2,6 +2,9 @@ package main
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/steadfast-shop/steadfast/notification-service/internal/deadletter"
+	"github.com/steadfast-shop/steadfast/notification-service/internal/mail"
 )
 
 // metrics counts what the service does. What to alert on: waiting and lag that stay above zero, misconfigured, dead letters.
@@ -44,10 +47,17 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "notification_smtp_failures_total", Help: "Failed deliveries: unavailable and misconfigured concern the server, deferred and refused one mail.",
 		}, []string{"kind"}),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "notification_lag", Help: "Records not handled yet, by topic and partition that this replica has.",
+			Name: "notification_lag", Help: "Records not handled yet, by topic and partition that this replica has; those of the retry topic wait for their next try.",
 		}, []string{"topic", "partition"}),
 	}
 	registry.MustRegister(m.deadLetters, m.smtpFailures, m.lag)
+	// A series that only appears with its first event has no increase that an alert could see.
+	for _, kind := range deadletter.Kinds() {
+		m.deadLetters.WithLabelValues(string(kind))
+	}
+	for _, kind := range []mail.Kind{mail.Unavailable, mail.Misconfigured, mail.Deferred, mail.Refused} {
+		m.smtpFailures.WithLabelValues(string(kind))
+	}
 	return m
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/IBM/sarama"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/steadfast-shop/steadfast/notification-service/internal/deadletter"
 	"github.com/steadfast-shop/steadfast/notification-service/internal/event"
 	"github.com/steadfast-shop/steadfast/notification-service/internal/ledger"
 	"github.com/steadfast-shop/steadfast/notification-service/internal/mail"
@@ -30,13 +31,6 @@ const (
 	// What is under way when the session ends may end well: a mail that is cut off after its content went out may be mailed twice. Both together leave time for an orderly stop.
 	sendGrace   = 3 * time.Second
 	recordGrace = 2 * time.Second
-)
-
-// Reasons of dead letters, as the metric names them and the reason header begins.
-const (
-	reasonUnreadable = "unreadable"
-	reasonRefused    = "refused"
-	reasonExhausted  = "put off too often"
 )
 
 // mailer sends the mail for an order; its errors are *mail.Failure.
@@ -64,7 +58,7 @@ func (n *notifier) handleEvent(ctx context.Context, record *sarama.ConsumerMessa
 	defer func() { endProcess(span, err) }()
 	order, err := event.Decode(record.Value)
 	if err != nil {
-		return n.deadLetter(ctx, record, reasonUnreadable, strings.ReplaceAll(err.Error(), "\n", "; "))
+		return n.deadLetter(ctx, record, deadletter.Unreadable, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	partition, err := partitionOf(order.GetOrderNumber(), n.partitions)
 	if err != nil {
@@ -104,7 +98,7 @@ func (n *notifier) notify(ctx context.Context, record *sarama.ConsumerMessage, o
 		case mail.Deferred:
 			return n.putOff(ctx, record, failure)
 		case mail.Refused:
-			return n.deadLetter(ctx, record, reasonRefused, failure.Error())
+			return n.deadLetter(ctx, record, deadletter.Refused, failure.Error())
 		case mail.Unavailable, mail.Misconfigured: // not about this mail: it waits
 		}
 		if tries == 1 {
@@ -157,7 +151,7 @@ func (n *notifier) logOutage(ctx context.Context, failure *mail.Failure, pause t
 func (n *notifier) putOff(ctx context.Context, record *sarama.ConsumerMessage, failure *mail.Failure) error {
 	attempts := trailOf(record).attempts + 1
 	if attempts >= retryLimit {
-		return n.deadLetter(ctx, record, reasonExhausted, fmt.Sprintf("%d times, at last: %s", attempts, failure))
+		return n.deadLetter(ctx, record, deadletter.Exhausted, fmt.Sprintf("put off %d times, at last: %s", attempts, failure))
 	}
 	n.log.InfoContext(ctx, "the server put the mail off; it is tried again later", "partition", record.Partition, "offset", record.Offset, "attempt", attempts, "reason", failure.Error())
 	if err := n.sendOn(ctx, record, newRetryRecord(record, time.Now().Add(retryDelay), failure.Error())); err != nil {
@@ -185,28 +179,31 @@ func (n *notifier) sendOn(ctx context.Context, from *sarama.ConsumerMessage, rec
 	}
 	err := n.publish(ctx, record)
 	if isTooLarge(err) {
-		return n.deadLetter(ctx, from, reasonUnreadable, "too large to be sent on")
+		return n.deadLetter(ctx, from, deadletter.Unreadable, "too large to be sent on")
 	}
 	return err
 }
 
-// deadLetter lays the record aside with the reason, whole where the topic takes it; else without its value, which stays at its origin for as long as that topic keeps it.
-func (n *notifier) deadLetter(ctx context.Context, record *sarama.ConsumerMessage, kind, detail string) error {
+// deadLetter lays the record aside with the reason, whole where the topic takes it. Else its value is left out, or all that came with it: the original stays where it was for as
+// long as that topic keeps it, and must not hold up what is behind it.
+func (n *notifier) deadLetter(ctx context.Context, record *sarama.ConsumerMessage, kind deadletter.Kind, detail string) error {
 	if err := n.confirm(ctx); err != nil {
 		return err
 	}
-	letter := newDeadLetter(record, time.Now(), kind+": "+detail)
-	err := n.publish(ctx, letter)
+	reason := string(kind) + ": " + detail
+	err := n.publish(ctx, newDeadLetter(record, time.Now(), reason))
 	if isTooLarge(err) {
-		letter = newDeadLetter(record, time.Now(), fmt.Sprintf("%s: %s (value of %d bytes left out)", kind, detail, len(record.Value)))
-		letter.Value = nil
-		err = n.publish(ctx, letter)
+		err = n.publish(ctx, newShortLetter(record, reason, fmt.Sprintf("value of %d bytes", len(record.Value)), record.Key, record.Headers))
+	}
+	if isTooLarge(err) {
+		leftOut := fmt.Sprintf("key of %d bytes, value of %d bytes, %d headers", len(record.Key), len(record.Value), len(record.Headers))
+		err = n.publish(ctx, newShortLetter(record, reason, leftOut, nil, nil))
 	}
 	if err != nil {
 		return err
 	}
-	n.metrics.deadLetters.WithLabelValues(kind).Inc()
-	traceDeadLetter(ctx, kind)
+	n.metrics.deadLetters.WithLabelValues(string(kind)).Inc()
+	traceDeadLetter(ctx, string(kind))
 	n.log.ErrorContext(ctx, "a record became a dead letter", "topic", record.Topic, "partition", record.Partition, "offset", record.Offset, "reason", kind, "detail", detail)
 	return nil
 }

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/steadfast-shop/steadfast/notification-service/internal/deadletter"
 	"github.com/steadfast-shop/steadfast/notification-service/internal/mailtest"
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 )
@@ -112,8 +114,8 @@ func TestRefusedMailBecomesADeadLetter(t *testing.T) {
 		b.wantMails(t, 1)
 		letter := b.wantPublished(t, topics.OrderPlacedDLQ, 1)[0]
 		for name, want := range map[string]string{
-			headerDLQReason: "refused: refused at RCPT: 550 5.1.1 [address] unknown", headerDLQTime: formatTime(time.Now()), headerDLQTopic: topics.OrderPlaced,
-			headerDLQPartition: "0", headerDLQOffset: "7", "ce_type": "shop.steadfast.events.v1.OrderPlaced",
+			deadletter.HeaderReason: "refused: refused at RCPT: 550 5.1.1 [address] unknown", deadletter.HeaderTime: formatTime(time.Now()), deadletter.HeaderTopic: topics.OrderPlaced,
+			deadletter.HeaderPartition: "0", deadletter.HeaderOffset: "7", "ce_type": "shop.steadfast.events.v1.OrderPlaced",
 		} {
 			if got := headerOf(letter, name); got != want {
 				t.Errorf("%s: got %q, want %q", name, got, want)
@@ -142,22 +144,79 @@ func TestUnreadableRecordsBecomeDeadLetters(t *testing.T) {
 			if got := consumed(letter, 0); string(got.Value) != string(poison[i].Value) || (got.Value == nil) != (poison[i].Value == nil) {
 				t.Errorf("got value %q, want %q", got.Value, poison[i].Value)
 			}
-			if reason := headerOf(letter, headerDLQReason); !strings.HasPrefix(reason, "unreadable: ") {
+			if reason := headerOf(letter, deadletter.HeaderReason); !strings.HasPrefix(reason, "unreadable: ") {
 				t.Errorf("got reason %q, want it unreadable", reason)
 			}
 		}
 	})
 }
 
-func TestDeadLetterTooLargeLosesItsValueOnly(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
-		b.failures = []error{sarama.ErrMessageSizeTooLarge}
-		b.handled(t, &sarama.ConsumerMessage{Topic: topics.OrderPlaced, Key: []byte("k"), Value: make([]byte, 100)})
-		letter := b.wantPublished(t, topics.OrderPlacedDLQ, 1)[0]
-		if got := headerOf(letter, headerDLQReason); letter.Value != nil || !strings.Contains(got, "value of 100 bytes left out") {
-			t.Errorf("got value %v and reason %q", letter.Value, got)
-		}
-	})
+func TestDeadLetterTooLargeLosesAsLittleAsItMust(t *testing.T) {
+	tests := []struct {
+		failures               []error // of the writes before the one that succeeds
+		leftOut, key, stranger string
+		origin                 string
+	}{
+		{[]error{sarama.ErrMessageSizeTooLarge}, "value of 100 bytes", "k", "yes", "3"},
+		// Its headers alone may be too large, even that which names the origin. It must not hold up what is behind it.
+		{[]error{sarama.ErrMessageSizeTooLarge, sarama.ErrMessageSizeTooLarge}, "key of 1 bytes, value of 100 bytes, 4 headers", "", "", "7"},
+	}
+	for _, test := range tests {
+		inBubble(t, func(t *testing.T, b *bench) {
+			b.failures = test.failures
+			b.handled(t, &sarama.ConsumerMessage{Topic: topics.OrderPlaced, Offset: 7, Key: []byte("k"), Value: make([]byte, 100), Headers: []*sarama.RecordHeader{
+				{Key: []byte("stranger"), Value: []byte("yes")}, {Key: []byte(headerOriginTopic), Value: []byte(topics.OrderPlaced)},
+				{Key: []byte(headerOriginPartition), Value: []byte("0")}, {Key: []byte(headerOriginOffset), Value: []byte("3")},
+			}})
+			letter := b.wantPublished(t, topics.OrderPlacedDLQ, 1)[0]
+			if got := headerOf(letter, deadletter.HeaderReason); letter.Value != nil || !strings.HasSuffix(got, "("+test.leftOut+" left out)") {
+				t.Errorf("got value %v and reason %q, want %q in it", letter.Value, got, test.leftOut)
+			}
+			for name, want := range map[string]string{deadletter.HeaderLeftOut: test.leftOut, "stranger": test.stranger, deadletter.HeaderOffset: test.origin} {
+				if got := headerOf(letter, name); got != want {
+					t.Errorf("%s: got %q, want %q", name, got, want)
+				}
+			}
+			if got := consumed(letter, 0); string(got.Key) != test.key {
+				t.Errorf("got key %q, want %q", got.Key, test.key)
+			}
+			if got := testutil.ToFloat64(b.metrics.deadLetters.WithLabelValues("unreadable")); got != 1 {
+				t.Errorf("got %v dead letters, want 1", got)
+			}
+		})
+	}
+}
+
+// An alert looks at what a series has grown by, so each must be there before its first event.
+func TestMetricsBeforeTheFirstEvent(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	newMetrics(registry)
+	want := `
+# HELP notification_dead_letters_total Records sent to the dead-letter topic, by the kind of reason.
+# TYPE notification_dead_letters_total counter
+notification_dead_letters_total{reason="exhausted"} 0
+notification_dead_letters_total{reason="refused"} 0
+notification_dead_letters_total{reason="unreadable"} 0
+# HELP notification_mails_retried_total Mails that the SMTP server put off; their events wait in the retry topic.
+# TYPE notification_mails_retried_total counter
+notification_mails_retried_total 0
+# HELP notification_mails_sent_total Mails that the SMTP server took.
+# TYPE notification_mails_sent_total counter
+notification_mails_sent_total 0
+# HELP notification_smtp_failures_total Failed deliveries: unavailable and misconfigured concern the server, deferred and refused one mail.
+# TYPE notification_smtp_failures_total counter
+notification_smtp_failures_total{kind="deferred"} 0
+notification_smtp_failures_total{kind="misconfigured"} 0
+notification_smtp_failures_total{kind="refused"} 0
+notification_smtp_failures_total{kind="unavailable"} 0
+# HELP notification_waiting Partitions that wait for the SMTP server.
+# TYPE notification_waiting gauge
+notification_waiting 0
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "notification_dead_letters_total", "notification_mails_retried_total", "notification_mails_sent_total",
+		"notification_smtp_failures_total", "notification_waiting"); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestDeferredMailIsTriedAgain(t *testing.T) {
@@ -205,11 +264,17 @@ func TestMailDeferredTooOftenBecomesADeadLetter(t *testing.T) {
 			record = consumed(b.published[len(b.published)-1], int64(7+tries))
 		}
 		letter := b.wantPublished(t, topics.OrderPlacedDLQ, 1)[0]
-		if got := headerOf(letter, headerDLQOffset); got != "7" {
+		if got := headerOf(letter, deadletter.HeaderOffset); got != "7" {
 			t.Errorf("got offset %s, want that of the original, 7", got)
 		}
 		if got := headerOf(letter, headerRetryAttempt); got != "" {
 			t.Errorf("got %s tries in the dead letter, want none: sent through again, it starts anew", got)
+		}
+		if got := headerOf(letter, deadletter.HeaderReason); !strings.HasPrefix(got, "exhausted: put off 120 times, at last: ") {
+			t.Errorf("got the reason %q", got)
+		}
+		if retried, dead := testutil.ToFloat64(b.metrics.retried), testutil.ToFloat64(b.metrics.deadLetters.WithLabelValues("exhausted")); retried != retryLimit-1 || dead != 1 {
+			t.Errorf("got the metrics retried %v and dead letters %v, want %d and 1", retried, dead, retryLimit-1)
 		}
 	})
 }

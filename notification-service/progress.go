@@ -23,13 +23,14 @@ type progress struct {
 	client sarama.Client
 	lag    *prometheus.GaugeVec
 	log    *slog.Logger
+	begun  chan struct{} // a partition's work has begun: its lag is shown at once
 
 	mu   sync.Mutex
 	next map[topicPartition]int64 // the first offset that is not done
 }
 
 func newProgress(client sarama.Client, lag *prometheus.GaugeVec, log *slog.Logger) *progress {
-	return &progress{client: client, lag: lag, log: log, next: make(map[topicPartition]int64)}
+	return &progress{client: client, lag: lag, log: log, begun: make(chan struct{}, 1), next: make(map[topicPartition]int64)}
 }
 
 // start notes where a partition's work begins; a negative offset is sarama's for its oldest record.
@@ -37,6 +38,10 @@ func (p *progress) start(claim sarama.ConsumerGroupClaim) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.next[topicPartition{claim.Topic(), claim.Partition()}] = claim.InitialOffset()
+	select {
+	case p.begun <- struct{}{}:
+	default: // it will be seen together with the one before
+	}
 }
 
 func (p *progress) done(record *sarama.ConsumerMessage) {
@@ -54,6 +59,8 @@ func (p *progress) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-p.begun:
+			p.measure(ctx)
 		case <-ticker.C:
 			p.measure(ctx)
 		}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/IBM/sarama"
 
+	"github.com/steadfast-shop/steadfast/notification-service/internal/deadletter"
 	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 )
@@ -19,18 +21,13 @@ const (
 	headerRetryAttempt    = "retry-attempt"    // how many times the server has put the mail off
 	headerRetryNotBefore  = "retry-not-before" // when the next try is due
 	headerRetryReason     = "retry-reason"     // what the server said
-	headerDLQReason       = "dlq-reason"       // why the record is a dead letter
-	headerDLQTime         = "dlq-time"         // since when
-	headerDLQTopic        = "dlq-topic"        // where the record was read first
-	headerDLQPartition    = "dlq-partition"    //
-	headerDLQOffset       = "dlq-offset"       //
 )
 
-// isOwnHeader tells the headers that a record gets anew each time that it is sent on; all others are kept as they came.
+// isOwnHeader tells the headers that a record gets anew each time that it is sent on; all others are kept as they came. Those of dead letters and their markers are among them, so
+// that nobody can write one by way of an event.
 func isOwnHeader(name string) bool {
-	return slices.Contains([]string{
+	return deadletter.IsHeader(name) || slices.Contains([]string{
 		headerOriginTopic, headerOriginPartition, headerOriginOffset, headerRetryAttempt, headerRetryNotBefore, headerRetryReason,
-		headerDLQReason, headerDLQTime, headerDLQTopic, headerDLQPartition, headerDLQOffset,
 	}, name)
 }
 
@@ -86,12 +83,38 @@ func newRetryRecord(from *sarama.ConsumerMessage, notBefore time.Time, reason st
 func newDeadLetter(from *sarama.ConsumerMessage, now time.Time, reason string) *sarama.ProducerMessage {
 	t := trailOf(from)
 	return newRecord(from, topics.OrderPlacedDLQ, from.Partition, []sarama.RecordHeader{
-		header(headerDLQReason, reason),
-		header(headerDLQTime, formatTime(now)),
-		header(headerDLQTopic, t.topic),
-		header(headerDLQPartition, t.partition),
-		header(headerDLQOffset, t.offset),
+		header(deadletter.HeaderReason, reason),
+		header(deadletter.HeaderTime, formatTime(now)),
+		header(deadletter.HeaderTopic, t.topic),
+		header(deadletter.HeaderPartition, t.partition),
+		header(deadletter.HeaderOffset, t.offset),
 	})
+}
+
+// newShortLetter is a dead letter without all of its record: it has this key and these headers, and no value. Without the headers its trail begins where it is now.
+func newShortLetter(from *sarama.ConsumerMessage, reason, leftOut string, key []byte, headers []*sarama.RecordHeader) *sarama.ProducerMessage {
+	short := &sarama.ConsumerMessage{Topic: from.Topic, Partition: from.Partition, Offset: from.Offset, Key: key, Headers: headers}
+	letter := newDeadLetter(short, time.Now(), fmt.Sprintf("%s (%s left out)", reason, leftOut))
+	letter.Headers = append(letter.Headers, header(deadletter.HeaderLeftOut, leftOut))
+	return letter
+}
+
+// newRedrivenRecord sends the event of a dead letter through again: where its order belongs, with a fresh count of tries, and with the trail to where it was read first. An event
+// without an order number that could be read goes where it was.
+func newRedrivenRecord(letter deadletter.Letter, partitions int32) (*sarama.ProducerMessage, error) {
+	partition := letter.Record.Partition
+	if letter.OrderNumber != "" {
+		var err error
+		if partition, err = partitionOf(letter.OrderNumber, partitions); err != nil {
+			return nil, fmt.Errorf("find the order's partition: %w", err)
+		}
+	}
+	origin := trail{
+		topic:     letter.Origin.Topic,
+		partition: strconv.Itoa(int(letter.Origin.Partition)),
+		offset:    strconv.FormatInt(letter.Origin.Offset, 10),
+	}
+	return newRecord(letter.Record, topics.OrderPlaced, partition, origin.headers()), nil
 }
 
 func newRecord(from *sarama.ConsumerMessage, topic string, partition int32, own []sarama.RecordHeader) *sarama.ProducerMessage {

@@ -24,4 +24,7 @@ func registerMetrics(registry prometheus.Registerer, counts *order.Counts, relay
 		func() float64 { return float64(counts.Abandoned()) })
 	gauge("order_journal_oldest_seconds", "Age of the oldest entry that the last sweep found.",
 		func() float64 { return counts.Oldest().Seconds() })
+	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "order_sweeps_unread_total", Help: "Sweeps that could not read the journal whole; the other gauges of the journal then keep their last value.",
+	}, func() float64 { return float64(counts.Unread()) }))
 }

@@ -23,7 +23,7 @@ func NewConfig(clientID string) *sarama.Config {
 	config.Metadata.Retry.Backoff = 250 * time.Millisecond
 	config.Producer.RequiredAcks = sarama.WaitForAll
 	config.Producer.Idempotent = true
-	config.Producer.Compression = sarama.CompressionZSTD
+	config.Producer.Compression = sarama.CompressionSnappy // batches of a few small records: zstd saves little on them, and takes time and megabytes for each encoder
 	config.Producer.Partitioner = sarama.NewMurmur2Partitioner
 	config.Producer.Retry.Max = 10
 	config.Producer.Timeout = 10 * time.Second

@@ -75,6 +75,12 @@ func Start(ctx context.Context, service string, s settings.Process) (*Process, e
 		return nil, err
 	}
 	p.OnStop("traces", stopTraces)
+	if s.PprofAddress != "" {
+		if err := p.serveProfiles(ctx, s.PprofAddress); err != nil {
+			p.Stop()
+			return nil, err
+		}
+	}
 	p.Log.InfoContext(ctx, "starting")
 	return p, nil
 }

@@ -103,3 +103,37 @@ func TestPortTaken(t *testing.T) {
 		t.Error("ServeHTTP on a taken port: no error")
 	}
 }
+
+func TestProfilesAreServedOnlyIfAsked(t *testing.T) {
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	taken := settings.Process{PprofAddress: address}
+	if _, err := process.Start(t.Context(), "test", taken); err == nil {
+		t.Error("Start with a taken address: no error")
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, taken)
+	for path, want := range map[string]int{
+		"/debug/pprof/mutex?debug=1": http.StatusOK, "/debug/pprof/block?debug=1": http.StatusOK,
+		"/debug/pprof/allocs?debug=1": http.StatusOK, "/debug/pprof/profile?seconds=1": http.StatusOK,
+		"/metrics": http.StatusNotFound,
+	} {
+		response, err := http.Get("http://" + address + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := response.Body.Close(); err != nil || response.StatusCode != want {
+			t.Errorf("GET %s: %s, %v; want %d", path, response.Status, err, want)
+		}
+	}
+	p.Stop()
+	if response, err := http.Get("http://" + address + "/debug/pprof/"); err == nil {
+		t.Error("profiles are served after the stop: ", response.Status, response.Body.Close())
+	}
+}

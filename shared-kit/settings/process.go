@@ -2,6 +2,7 @@ package settings
 
 import (
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ type Process struct {
 	TraceFollows bool
 	// ShutdownDelay is SHUTDOWN_DELAY: how long a stopping service still serves after it says that it is not ready, so that load balancers notice. Default 0.
 	ShutdownDelay time.Duration
+	// PprofAddress is PPROF_ADDRESS, a loopback host:port on which profiles are served; port 0 takes a free one. Empty (not set) means no profiles.
+	PprofAddress string
 }
 
 // ReadProcess reads the settings that every service has.
@@ -28,6 +31,10 @@ func ReadProcess(r *Reader) Process {
 	p := Process{
 		ListenHost:    r.Text("LISTEN_HOST", ""),
 		ShutdownDelay: r.Duration("SHUTDOWN_DELAY", 0, 0, time.Minute),
+		PprofAddress:  r.Text("PPROF_ADDRESS", ""),
+	}
+	if p.PprofAddress != "" && !isLoopback(p.PprofAddress) {
+		r.Reject("PPROF_ADDRESS", "must be an address of this machine alone, such as 127.0.0.1:6060, or 127.0.0.1:0 for a free port")
 	}
 	if err := p.LogLevel.UnmarshalText([]byte(r.OneOf("LOG_LEVEL", "info", "debug", "info", "warn", "error"))); err != nil {
 		r.Reject("LOG_LEVEL", err.Error())
@@ -51,4 +58,10 @@ func readSampler(r *Reader, p *Process) {
 	case "traceidratio":
 		p.TraceRatio = ratio
 	}
+}
+
+// isLoopback tells whether only this machine reaches what listens on the address.
+func isLoopback(address string) bool {
+	at, err := netip.ParseAddrPort(address)
+	return err == nil && at.Addr().IsLoopback()
 }

@@ -122,3 +122,17 @@ func TestSamplerSettings(t *testing.T) {
 		}
 	}
 }
+
+func TestProfilesStayOnThisMachine(t *testing.T) {
+	for address, allowed := range map[string]bool{
+		"": true, "127.0.0.1:6060": true, "127.0.0.1:0": true, "[::1]:6060": true,
+		":6060": false, "0.0.0.0:6060": false, "10.0.0.1:6060": false, "localhost:6060": false, "127.0.0.1": false, "6060": false, "127.0.0.1:65536": false,
+	} {
+		t.Setenv("PPROF_ADDRESS", address)
+		r := settings.NewReader()
+		p := settings.ReadProcess(r)
+		if err := r.Err(); (err == nil) != allowed || p.PprofAddress != address {
+			t.Errorf("%q: got %q, %v; want allowed=%t", address, p.PprofAddress, err, allowed)
+		}
+	}
+}

@@ -18,6 +18,13 @@ const (
 	NotificationLedger = "notification-ledger"
 )
 
+// Headers of the dead-letter topic's records: a letter has a reason; what has none, and names a letter of its own partition, marks that one as sent through again.
+const (
+	HeaderDLQReason         = "dlq-reason"
+	HeaderRedrivenPartition = "redriven-partition"
+	HeaderRedrivenOffset    = "redriven-offset"
+)
+
 // Partitions is the number of partitions of every topic. The ledger must have as many as the events, for a partition's owner reads the ledger's partition of the same number.
 const Partitions = 6
 

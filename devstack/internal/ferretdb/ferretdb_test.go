@@ -219,6 +219,18 @@ func TestCollectionsOfTheOrderServiceGetTheirIndexes(t *testing.T) {
 		return n
 	}
 	eventually(t, "three indexes", func() bool { return indexes() == 3 })
+	if _, err := database.Collection("orders").Indexes().CreateOne(t.Context(), mongo.IndexModel{Keys: bson.D{{Key: "userId", Value: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "no statistics but of the collection that is not indexed", func() bool {
+		var with int
+		err := conn.QueryRow(t.Context(), `SELECT count(DISTINCT attrelid) FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+			WHERE relnamespace = '"order"'::regnamespace AND relname !~ '^_ferretdb' AND relkind IN ('r', 'i') AND attnum > 0 AND attstattarget <> 0`).Scan(&with)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return with == 2 // its table and its index of _id
+	})
 
 	if err := database.Collection("orders").Drop(t.Context()); err != nil {
 		t.Fatal(err)

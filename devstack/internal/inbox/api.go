@@ -48,8 +48,8 @@ func (h handler) list(w http.ResponseWriter, r *http.Request) {
 	if filter.Limit == 0 {
 		filter.Limit = defaultLimit
 	}
-	_, total, _ := h.store.Latest()
-	page.WriteJSON(w, map[string]any{"total": total, "mails": h.store.List(filter)})
+	all := Filter{To: filter.To, Subject: filter.Subject, MessageID: filter.MessageID}
+	page.WriteJSON(w, map[string]any{"total": len(h.store.List(all)), "mails": h.store.List(filter)})
 }
 
 func (h handler) count(w http.ResponseWriter, r *http.Request) {
@@ -63,7 +63,7 @@ func (h handler) count(w http.ResponseWriter, r *http.Request) {
 
 func readFilter(r *http.Request) (Filter, error) {
 	query := r.URL.Query()
-	filter := Filter{To: query.Get("to"), Subject: query.Get("subject"), MessageID: query.Get("messageId")}
+	filter := Filter{To: query.Get("to"), Subject: query.Get("subject"), MessageID: query.Get("messageId"), OldestFirst: query.Has("after")}
 	var limit int64
 	for _, number := range []struct {
 		name string

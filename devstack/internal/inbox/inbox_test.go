@@ -149,6 +149,7 @@ func TestListIsFilteredAndPaged(t *testing.T) {
 		{"?limit=2", "[Order 4 Order 3]"},
 		{"?before=4&limit=2", "[Order 2 Order 1]"},
 		{"?after=3", "[Order 3 Order 4]"},
+		{"?after=0&limit=2", "[Order 0 Order 1]"},
 		{"?to=USER1@example.com", "[Order 3 Order 1]"},
 		{"?subject=order+2", "[Order 2]"},
 		{"?messageId=%3CORD-0@x%3E", "[Order 0]"},
@@ -160,6 +161,9 @@ func TestListIsFilteredAndPaged(t *testing.T) {
 	}
 	if _, body := s.get(t, "/api/mails/count?to=user0@example.com"); strings.TrimSpace(string(body)) != `{"count":3}` {
 		t.Errorf("count: got %s", body)
+	}
+	if _, body := s.get(t, "/api/mails?to=user0@example.com&limit=1&before=5"); !strings.Contains(string(body), `"total":3`) {
+		t.Errorf("total: got %s", body)
 	}
 	for _, query := range []string{"?limit=x", "?after=-1", "?limit=99999999"} {
 		if response, _ := s.get(t, "/api/mails"+query); response.StatusCode != http.StatusBadRequest {

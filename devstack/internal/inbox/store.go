@@ -162,9 +162,11 @@ type Filter struct {
 	To        string // a recipient, letter case aside
 	Subject   string // a part of the subject, letter case aside
 	MessageID string // with or without angle brackets
-	After     int64  // only higher ids, and then the oldest first
+	After     int64  // only higher ids
 	Before    int64  // only lower ids
 	Limit     int    // 0: no limit
+	// OldestFirst turns the order round.
+	OldestFirst bool
 }
 
 func (f Filter) matches(m *Summary) bool {
@@ -174,15 +176,14 @@ func (f Filter) matches(m *Summary) bool {
 		m.ID > f.After && (f.Before == 0 || m.ID < f.Before)
 }
 
-// List returns the mails that the filter selects: the newest first, or with
-// After the oldest first.
+// List returns the mails that the filter selects.
 func (s *Store) List(f Filter) []Summary {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	found := []Summary{}
 	for i := range s.mails {
 		mail := &s.mails[len(s.mails)-1-i]
-		if f.After > 0 {
+		if f.OldestFirst {
 			mail = &s.mails[i]
 		}
 		if f.matches(&mail.Summary) {

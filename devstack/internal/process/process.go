@@ -12,7 +12,8 @@ import (
 // Starter starts children that do not share the terminal's signals and that
 // the kernel ends when this process dies, where it can (Linux).
 type Starter struct {
-	requests chan request
+	requests   chan request
+	background chan request
 }
 
 type request struct {
@@ -21,18 +22,21 @@ type request struct {
 	result chan error
 }
 
-// NewStarter starts the one operating system thread that creates all children.
-// The thread lives as long as the process: on Linux a child's parent death
-// signal is sent when the thread that created it ends, not when the process does.
+// NewStarter starts the two operating system threads that create all children.
+// They live as long as the process: on Linux a child's parent death signal is
+// sent when the thread that created it ends, not when the process does.
 func NewStarter() *Starter {
-	s := &Starter{requests: make(chan request)}
-	go s.serve()
+	s := &Starter{requests: make(chan request), background: make(chan request)}
+	go serve(s.requests, func() {})
+	go serve(s.background, lowerPriority)
 	return s
 }
 
-func (s *Starter) serve() {
+// serve creates children on a thread of its own, whose priority they inherit.
+func serve(requests <-chan request, prepare func()) {
 	runtime.LockOSThread()
-	for r := range s.requests {
+	prepare()
+	for r := range requests {
 		detach(r.cmd, r.orphan)
 		r.result <- r.cmd.Start()
 	}
@@ -41,8 +45,22 @@ func (s *Starter) serve() {
 // Start starts cmd in a session of its own. orphan is the signal that the child
 // gets should this process die before it.
 func (s *Starter) Start(cmd *exec.Cmd, orphan syscall.Signal) error {
+	return send(s.requests, cmd, orphan)
+}
+
+// StartInBackground is Start for a child that is to yield to the others where
+// there is too little processor time for all (on Linux; elsewhere it is Start).
+func (s *Starter) StartInBackground(cmd *exec.Cmd, orphan syscall.Signal) error {
+	err := send(s.background, cmd, orphan)
+	if err == nil {
+		lowerSessionPriority(cmd.Process.Pid)
+	}
+	return err
+}
+
+func send(requests chan<- request, cmd *exec.Cmd, orphan syscall.Signal) error {
 	r := request{cmd: cmd, orphan: orphan, result: make(chan error)}
-	s.requests <- r
+	requests <- r
 	return <-r.result
 }
 

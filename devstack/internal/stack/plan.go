@@ -148,9 +148,11 @@ func (p *Plan) Parts() []supervise.Part {
 		all = append(all, p.postgres())
 	}
 	if !p.settings.External(Inbox) {
-		all = append(all, p.embedded(Inbox, nil, 800*time.Millisecond,
+		inbox := p.embedded(Inbox, nil, 800*time.Millisecond,
 			answers("http://"+p.settings.address(inboxPort)+"/livez"),
-			nil, "--port", p.port(smtpPort), "--page-port", p.port(inboxPort), "--dir", p.dir(Inbox)))
+			nil, "--port", p.port(smtpPort), "--page-port", p.port(inboxPort), "--dir", p.dir(Inbox))
+		inbox.Background = true
+		all = append(all, inbox)
 	}
 	if !p.settings.External(Traces) { // last: the others' last spans come when they stop
 		all = append(all, p.embedded(Traces, nil, 200*time.Millisecond,

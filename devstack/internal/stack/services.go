@@ -26,6 +26,7 @@ type service struct {
 	healthPort string
 	prefixes   []string          // of the settings that are passed through
 	values     map[string]string // that devstack sets
+	background bool
 }
 
 // services are in the order in which they are stopped.
@@ -48,7 +49,8 @@ func (p *Plan) services() []service {
 			mongodbURI:           p.mongodbURI(), kafkaServers: p.kafkaServers(),
 		},
 	}, {
-		name: Notification, stopWithin: 1200 * time.Millisecond, healthPort: notificationPort,
+		// On machines of their own, mails take no time away from orders; here they take less.
+		name: Notification, background: true, stopWithin: 1200 * time.Millisecond, healthPort: notificationPort,
 		prefixes: []string{"NOTIFICATION_", "KAFKA_", "SMTP_"},
 		values: map[string]string{
 			notificationPort: p.port(notificationPort), kafkaServers: p.kafkaServers(),
@@ -78,10 +80,11 @@ func (p *Plan) serviceParts() []supervise.Part {
 	for _, service := range p.services() {
 		service.values["LISTEN_HOST"] = "127.0.0.1"
 		p.sendTraces(service.values)
-		prefixes := slices.Concat(service.prefixes, []string{"LOG_", "OTEL_", "SHUTDOWN_DELAY"})
+		prefixes := slices.Concat(service.prefixes, []string{"LOG_", "OTEL_", "PPROF_", "SHUTDOWN_DELAY"})
 		environment := p.settings.environment(prefixes, service.values)
 		part := p.part(service.name, service.needs, service.stopWithin,
 			answers("http://"+p.settings.address(service.healthPort)+"/readyz"))
+		part.Background = service.background
 		part.Command = func(ctx context.Context, _ func(string)) (*exec.Cmd, error) {
 			cmd := exec.CommandContext(context.WithoutCancel(ctx), p.program(service.name)) //nolint:gosec // one of the four services
 			cmd.Env = environment

@@ -29,6 +29,8 @@ type Part struct {
 	KillSignal syscall.Signal
 	// Log is the file that the process writes to.
 	Log string
+	// Background parts yield to the others where there is too little processor time for all.
+	Background bool
 }
 
 // State is where a part is in its life.

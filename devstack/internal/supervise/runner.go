@@ -157,7 +157,11 @@ func (r *runner) launch() (*exec.Cmd, error) {
 	}
 	defer log.Close() //nolint:errcheck // the child has its own copy
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := r.starter.Start(cmd, r.part.KillSignal); err != nil {
+	start := r.starter.Start
+	if r.part.Background {
+		start = r.starter.StartInBackground
+	}
+	if err := start(cmd, r.part.KillSignal); err != nil {
 		return nil, fmt.Errorf("start process: %w", err)
 	}
 	if err := r.options.Ledger.Record(r.part.Name, cmd.Process.Pid, r.part.KillSignal); err != nil {

@@ -104,6 +104,23 @@ func (c *Client) Find(ctx context.Context, topic, key string) ([]Record, error) 
 	return slices.DeleteFunc(slices.Concat(found...), func(r Record) bool { return string(r.Key) != key }), nil
 }
 
+// Count returns how many offsets the topic has handed out.
+func (c *Client) Count(topic string) (int64, error) {
+	partitions, err := c.client.Partitions(topic)
+	if err != nil {
+		return 0, fmt.Errorf("list the partitions of %s: %w", topic, err)
+	}
+	count := int64(0)
+	for _, partition := range partitions {
+		end, err := c.client.GetOffset(topic, partition, sarama.OffsetNewest)
+		if err != nil {
+			return 0, fmt.Errorf("find the end of %s: %w", topic, err)
+		}
+		count += end
+	}
+	return count, nil
+}
+
 func (c *Client) readPartition(ctx context.Context, consumer sarama.Consumer, topic string, partition int32) ([]Record, error) {
 	end, err := c.client.GetOffset(topic, partition, sarama.OffsetNewest)
 	if err != nil {

@@ -2,37 +2,47 @@
 package metrics
 
 import (
-	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Sum reads GET /metrics of the process at url and adds up the samples with that name and all the labels, each written name="value". It is 0 where there are none.
-func Sum(ctx context.Context, url, name string, labels ...string) (float64, error) {
+// Read returns what GET /metrics of the process at url shows.
+func Read(ctx context.Context, url string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", http.NoBody)
 	if err != nil {
-		return 0, fmt.Errorf("ask for metrics: %w", err)
+		return "", fmt.Errorf("ask for metrics: %w", err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, fmt.Errorf("ask for metrics: %w", err)
+		return "", fmt.Errorf("ask for metrics: %w", err)
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	if response.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("ask for metrics: %s", response.Status)
+		return "", fmt.Errorf("ask for metrics: %s", response.Status)
+	}
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return "", fmt.Errorf("read metrics: %w", err)
+	}
+	return string(text), nil
+}
+
+// Sum adds up the samples that the process at url shows with that name and all the labels, each written name="value". It is 0 where there are none.
+func Sum(ctx context.Context, url, name string, labels ...string) (float64, error) {
+	text, err := Read(ctx, url)
+	if err != nil {
+		return 0, err
 	}
 	sum := 0.0
-	for lines := bufio.NewScanner(response.Body); ; {
-		if !lines.Scan() {
-			return sum, lines.Err()
-		}
-		value, ok := sample(lines.Text(), name, labels)
+	for line := range strings.Lines(text) {
+		value, ok := sample(strings.TrimSuffix(line, "\n"), name, labels)
 		if !ok {
 			continue
 		}
@@ -42,6 +52,7 @@ func Sum(ctx context.Context, url, name string, labels ...string) (float64, erro
 		}
 		sum += number
 	}
+	return sum, nil
 }
 
 // sample returns the value in a line of the text format, such as name{a="b"} 1, if the line is what is looked for. No label of ours holds a blank.

@@ -21,14 +21,18 @@ const (
 	Inbox        = "inbox"
 )
 
-const devstack = "devstack"
+const (
+	devstack = "devstack"
+	// Auditor is the program that checks what the databases and topics hold.
+	Auditor = "auditor"
+)
 
 // Services lists the four services.
 func Services() []string { return []string{Gateway, Order, Inventory, Notification} }
 
 // Build builds devstack and the services of the repository into dir.
 func Build(ctx context.Context, repository, dir string) error {
-	for _, name := range append(Services(), devstack) {
+	for _, name := range append(Services(), devstack, Auditor) {
 		command := exec.CommandContext(ctx, "go", "build", "-C", filepath.Join(repository, name), "-o", filepath.Join(dir, name), ".")
 		if output, err := command.CombinedOutput(); err != nil {
 			return errors.Join(fmt.Errorf("build %s: %w", name, err), errors.New(string(output)))

@@ -28,6 +28,7 @@ type Service struct {
 
 	command *exec.Cmd
 	log     string
+	began   time.Time
 	ended   chan struct{}
 }
 
@@ -109,6 +110,7 @@ func (s *Service) StartAgain(ctx context.Context) (*Service, error) {
 }
 
 func (s *Service) start() error {
+	s.began = time.Now()
 	if err := s.command.Start(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,12 @@ type Options struct {
 	Ports *Ports
 	// Environment holds settings as NAME=value, on top of those of this process.
 	Environment []string
+	// Arguments are further ones for devstack run.
+	Arguments []string
+	// Within is how long the start may take; 0 means a minute, which leaves no time for downloads.
+	Within time.Duration
+	// Apart gives devstack a process group of its own, so that a Ctrl-C at the terminal reaches it only through Stop.
+	Apart bool
 }
 
 // URLs are where the parts are reached.
@@ -77,7 +84,7 @@ type part struct {
 func stackPorts() []string {
 	return []string{
 		"GATEWAY_PORT", "GATEWAY_ADMIN_PORT", "ORDER_PORT", "INVENTORY_PORT", "INVENTORY_GRPC_PORT", "NOTIFICATION_PORT",
-		"DEVSTACK_POSTGRES_PORT", "DEVSTACK_MONGODB_PORT", "DEVSTACK_KAFKA_PORT", "DEVSTACK_SMTP_PORT", "DEVSTACK_INBOX_PORT",
+		"DEVSTACK_POSTGRES_PORT", "DEVSTACK_MONGODB_PORT", "DEVSTACK_KAFKA_PORT", "DEVSTACK_KAFKA_CONTROLLER_PORT", "DEVSTACK_SMTP_PORT", "DEVSTACK_INBOX_PORT",
 		"DEVSTACK_OTLP_PORT", "DEVSTACK_TRACES_PORT",
 	}
 }
@@ -91,7 +98,8 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	defer output.Close() //nolint:errcheck // the child has its own copy
 	s := &Stack{options: options, ended: make(chan struct{})}
 	s.command = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(options.Programs, devstack),
-		"run", "--quiet", "--data", options.Data, "--bin", options.Programs)
+		append([]string{"run", "--quiet", "--data", options.Data, "--bin", options.Programs}, options.Arguments...)...)
+	s.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: options.Apart}
 	settings := stackPorts()
 	ports, err := options.Ports.Take(ctx, len(settings))
 	if err != nil {
@@ -109,7 +117,7 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 		defer close(s.ended)
 		_ = s.command.Wait() // ProcessState keeps how it ended
 	}()
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(options.Within, startWithin))
 	defer cancel()
 	err = poll.Until(ctx, func(context.Context) error {
 		select {
@@ -127,6 +135,21 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 		return nil, errors.Join(fmt.Errorf("wait for the stack: %w", err), errors.New(string(log)), s.kill())
 	}
 	return s, nil
+}
+
+// PIDs returns the processes of devstack itself and of the parts that it runs, by name.
+func (s *Stack) PIDs() (map[string]int, error) {
+	described, err := s.read()
+	if err != nil {
+		return nil, err
+	}
+	pids := map[string]int{devstack: s.command.Process.Pid}
+	for _, p := range described.Parts {
+		if p.PID != 0 {
+			pids[p.Name] = p.PID
+		}
+	}
+	return pids, nil
 }
 
 // Stop stops the whole stack in order. Taking longer than StopWithin is an error, and so is an exit status other than 0.

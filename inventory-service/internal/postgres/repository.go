@@ -15,6 +15,7 @@ import (
 	"gorm.io/gorm/logger"
 
 	"github.com/steadfast-shop/steadfast/inventory-service/internal/stock"
+	"github.com/steadfast-shop/steadfast/shared-kit/batch"
 )
 
 const (
@@ -38,6 +39,7 @@ type Repository struct {
 	// plain and orm use the pool's connections.
 	plain    *sql.DB
 	orm      *gorm.DB
+	reserves *batch.Batcher[*demand]
 	migrated atomic.Bool
 }
 
@@ -76,7 +78,9 @@ func Open(ctx context.Context, url string) (*Repository, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open gorm: %w", err)
 	}
-	return &Repository{pool: pool, plain: plain, orm: orm}, nil
+	r := &Repository{pool: pool, plain: plain, orm: orm}
+	r.reserves = batch.New(reserveLimit, callTimeout, r.reserveMany)
+	return r, nil
 }
 
 // Close waits for calls under way, at most until ctx ends, and closes all connections.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel"
 
 	"github.com/steadfast-shop/steadfast/inventory-service/internal/stock"
 )
@@ -52,23 +53,34 @@ WITH held AS (
 )
 UPDATE stock SET quantity = stock.quantity + held.quantity FROM held, released WHERE stock.sku_code = held.sku_code`
 
-// Reserve implements stock.Reservations.
+// Reserve implements stock.Reservations. Concurrent calls go out together; what the batch leaves undecided goes by itself.
 func (r *Repository) Reserve(ctx context.Context, id string, lines stock.Lines) (reservation stock.Reservation, err error) {
+	err = r.call(ctx, verbReserve, func(ctx context.Context) error {
+		waiting, wait := otel.Tracer(tracerName).Start(ctx, "batched "+verbReserve)
+		demand := &demand{id: id, lines: lines, wait: wait}
+		err := r.reserves.Do(waiting, demand)
+		wait.End()
+		if errors.Is(err, errUndecided) {
+			reservation, err = r.reserveAlone(ctx, id, lines)
+			return err
+		}
+		reservation = stock.Reservation{ID: id, State: demand.state, Lines: lines}
+		return err
+	})
+	return reservation, err
+}
+
+func (r *Repository) reserveAlone(ctx context.Context, id string, lines stock.Lines) (stock.Reservation, error) {
 	skuCodes, quantities := make([]string, 0, lines.Len()), make([]int64, 0, lines.Len())
 	for line := range lines.All() {
 		skuCodes, quantities = append(skuCodes, line.SKUCode), append(quantities, line.Quantity)
 	}
-	err = r.call(ctx, "reserve stock", func(ctx context.Context) error {
-		var state stock.State
-		err := r.pool.QueryRow(ctx, reserveStatement, id, skuCodes, quantities).Scan(&state)
-		if errors.Is(err, pgx.ErrNoRows) {
-			reservation, err = r.readReservation(ctx, id)
-			return err
-		}
-		reservation = stock.Reservation{ID: id, State: state, Lines: lines}
-		return err
-	})
-	return reservation, err
+	var state stock.State
+	err := r.pool.QueryRow(ctx, reserveStatement, id, skuCodes, quantities).Scan(&state)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r.readReservation(ctx, id)
+	}
+	return stock.Reservation{ID: id, State: state, Lines: lines}, err
 }
 
 // Release implements stock.Reservations.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -14,6 +15,31 @@ type queryTracer struct{ pgx.QueryTracer }
 // newTracer returns a tracer whose spans have the statements, without values, and are named by what the call is for: the first word of most statements is WITH.
 func newTracer() pgx.QueryTracer {
 	return queryTracer{otelpgx.NewTracer(otelpgx.WithSpanNameCtxFunc(verbOf))}
+}
+
+const (
+	tracerName  = "github.com/steadfast-shop/steadfast/inventory-service/internal/postgres"
+	verbReserve = "reserve stock"
+)
+
+// joinTraces puts the statement of a batch into the trace of the first request that is recorded, and links the others' spans with that request's. ctx is the batch's own.
+func joinTraces(ctx context.Context, demands []*demand) context.Context {
+	var first trace.Span
+	for _, d := range demands {
+		if d.wait == nil || !d.wait.IsRecording() {
+			continue
+		}
+		d.wait.SetAttributes(semconv.DBOperationBatchSize(len(demands)))
+		if first == nil {
+			first = d.wait
+			continue
+		}
+		d.wait.AddLink(trace.Link{SpanContext: first.SpanContext()})
+	}
+	if first == nil {
+		return ctx
+	}
+	return withVerb(trace.ContextWithSpan(ctx, first), verbReserve)
 }
 
 type verbKey struct{}

@@ -47,6 +47,18 @@ func Decode(value []byte) (*eventsv1.OrderPlaced, error) {
 	return order, nil
 }
 
+// OrderNumber returns the order number of an event that is readable at least as far as that, else "".
+func OrderNumber(value []byte) string {
+	order := &eventsv1.OrderPlaced{}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(value, order); err != nil {
+		return ""
+	}
+	if number := order.GetOrderNumber(); input.CheckText(number, input.MaxID) == "" {
+		return number
+	}
+	return ""
+}
+
 func checkOptional(name string) string {
 	if name == "" {
 		return ""

@@ -50,6 +50,18 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+func TestOrderNumber(t *testing.T) {
+	for value, want := range map[string]string{
+		`{"orderNumber":"ORD-1"}`: "ORD-1", // what else is wrong does not matter
+		`{"orderNumber":"ORD-1","customer":{"email":"john"},"gift":true}`: "ORD-1",
+		`{}`: "", ``: "", `hello`: "", `{"orderNumber":7}`: "", `{"orderNumber":" "}`: "", `{"orderNumber":"a\nb"}`: "",
+	} {
+		if got := OrderNumber([]byte(value)); got != want {
+			t.Errorf("%s: got %q, want %q", value, got, want)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"orderNumber":"ORD-1","customer":{"email":"john@example.com"},"lines":[{"skuCode":"A","quantity":"1"}]}`))
 	f.Add([]byte(`{}`))

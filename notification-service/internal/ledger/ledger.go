@@ -46,8 +46,8 @@ type entry struct {
 	SentAt    time.Time `json:"sentAt"`
 }
 
-// partition holds the orders of one partition, as far as it has been read.
-type partition struct {
+// part holds the orders of one partition, as far as it has been read.
+type part struct {
 	orders map[hash]struct{}
 	next   int64 // the first offset not read yet
 }
@@ -58,13 +58,13 @@ type Ledger struct {
 	onUnreadable func()
 
 	mu         sync.Mutex
-	partitions map[int32]*partition
+	partitions map[int32]*part
 	unrecorded map[hash]struct{} // mailed by this process, not acknowledged yet: never forgotten before it is
 }
 
 // New returns an empty ledger. onUnreadable is called for each record that is no entry.
 func New(log *slog.Logger, onUnreadable func()) *Ledger {
-	return &Ledger{log: log, onUnreadable: onUnreadable, partitions: make(map[int32]*partition), unrecorded: make(map[hash]struct{})}
+	return &Ledger{log: log, onUnreadable: onUnreadable, partitions: make(map[int32]*part), unrecorded: make(map[hash]struct{})}
 }
 
 // State tells what is known about an order, whose partition must be loaded.
@@ -115,7 +115,7 @@ func (l *Ledger) Record(ctx context.Context, publish Publish, number int32, orde
 func (l *Ledger) add(number int32, key hash) {
 	p := l.partitions[number]
 	if p == nil { // written after the partition was lost; should it come back, it is read from its start
-		p = &partition{orders: make(map[hash]struct{})}
+		p = &part{orders: make(map[hash]struct{})}
 		l.partitions[number] = p
 	}
 	p.orders[key] = struct{}{}
@@ -126,7 +126,7 @@ func (l *Ledger) add(number int32, key hash) {
 func (l *Ledger) Retain(numbers []int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	kept := make(map[int32]*partition, len(numbers))
+	kept := make(map[int32]*part, len(numbers))
 	for _, number := range numbers {
 		if p := l.partitions[number]; p != nil {
 			kept[number] = p

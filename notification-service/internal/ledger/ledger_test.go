@@ -28,7 +28,7 @@ func newBroker(t *testing.T) *broker {
 	}
 	t.Cleanup(cluster.Close)
 	config := sarama.NewConfig()
-	config.Consumer.Return.Errors = true
+	config.Version = sarama.MaxVersion
 	config.Producer.Return.Successes = true
 	config.Producer.Partitioner = sarama.NewManualPartitioner
 	client, err := sarama.NewClient(cluster.ListenAddrs(), config)

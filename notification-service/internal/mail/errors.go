@@ -7,7 +7,11 @@ import (
 	"io"
 	"net"
 	"net/textproto"
+	"slices"
 	"strings"
+	"unicode"
+
+	eventsv1 "github.com/steadfast-shop/steadfast/shared-proto/events/v1"
 )
 
 // Kind says whom a failure concerns, and with that what helps.
@@ -35,7 +39,7 @@ const (
 	stageContent = "content" // after DATA was accepted: without an answer, the mail may have been taken or not
 )
 
-// Failure is why a mail was not sent. Its text holds no e-mail address.
+// Failure is why a mail was not sent. Its text holds no e-mail address, and no name of the customer.
 type Failure struct {
 	// Kind says whom the failure concerns.
 	Kind Kind
@@ -124,4 +128,19 @@ func redact(text string) string {
 		text = strings.ToValidUTF8(text[:longest], "") + "…"
 	}
 	return text
+}
+
+// hideCustomer takes what a server repeats of the customer out of the failure's text: the name in front of the address's @, which servers like to show by itself, and the person's names.
+func (f *Failure) hideCustomer(customer *eventsv1.Customer) {
+	local, _, _ := strings.Cut(customer.GetEmail(), "@")
+	names := append(strings.Fields(customer.GetFirstName()+" "+customer.GetLastName()), local)
+	words := strings.Fields(f.text)
+	for i, word := range words {
+		bare := strings.TrimFunc(word, func(r rune) bool { return unicode.IsPunct(r) || unicode.IsSymbol(r) })
+		isLocal := len(local) > 3 && strings.Contains(strings.ToLower(word), strings.ToLower(local))
+		if isLocal || slices.ContainsFunc(names, func(name string) bool { return bare != "" && strings.EqualFold(bare, name) }) {
+			words[i] = "[customer]"
+		}
+	}
+	f.text = strings.Join(words, " ")
 }

@@ -76,6 +76,15 @@ func (s *Sender) DialWith(dial func(ctx context.Context, network, address string
 // Send mails the confirmation of an order and returns once the server has taken it, after at most MaxSendTime. Every error is a *Failure. An Unavailable one leaves open
 // whether the server took the mail.
 func (s *Sender) Send(ctx context.Context, order *eventsv1.OrderPlaced) error {
+	err := s.send(ctx, order)
+	var failure *Failure
+	if errors.As(err, &failure) {
+		failure.hideCustomer(order.GetCustomer())
+	}
+	return err
+}
+
+func (s *Sender) send(ctx context.Context, order *eventsv1.OrderPlaced) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	s.describe(trace.SpanFromContext(ctx))

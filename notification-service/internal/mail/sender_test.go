@@ -201,6 +201,22 @@ func TestFailureHidesAddresses(t *testing.T) {
 	})
 }
 
+func TestFailureHidesTheCustomer(t *testing.T) {
+	for said, want := range map[string]string{
+		"550 5.1.1 john: Recipient address rejected": "refused at RCPT: 550 5.1.1 [customer] Recipient address rejected",
+		"550 no mailbox for (JOHN Doe) here":         "refused at RCPT: 550 no mailbox for [customer] [customer] here",
+		"550 user=john, Doering unknown":             "refused at RCPT: 550 [customer] Doering unknown",
+		"451 greylisted":                             "deferred at RCPT: 451 greylisted",
+	} {
+		inBubble(t, func(t *testing.T, sender *Sender, server *mailtest.Server) {
+			server.Always(mailtest.RCPT, said)
+			if err := sender.Send(t.Context(), testOrder("ORD-1")); err == nil || err.Error() != want {
+				t.Errorf("%s: got %v, want %s", said, err, want)
+			}
+		})
+	}
+}
+
 func TestAddressBeyondASCIINeedsSMTPUTF8(t *testing.T) {
 	inBubble(t, func(t *testing.T, sender *Sender, _ *mailtest.Server) {
 		order := testOrder("ORD-1")

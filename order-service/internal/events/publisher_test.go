@@ -3,7 +3,6 @@ package events_test
 import (
 	"context"
 	"errors"
-	"log"
 	"log/slog"
 	"os"
 	"testing"
@@ -13,28 +12,22 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
+	"github.com/steadfast-shop/steadfast/shared-kit/stacktest"
 	eventsv1 "github.com/steadfast-shop/steadfast/shared-proto/events/v1"
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 
 	"github.com/steadfast-shop/steadfast/order-service/internal/events"
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 	"github.com/steadfast-shop/steadfast/order-service/internal/ordertest"
-	"github.com/steadfast-shop/steadfast/order-service/internal/stacktest"
 )
 
 var stack *stacktest.Stack //nolint:gochecknoglobals // one broker for all tests of the package
 
 func TestMain(m *testing.M) {
-	var err error
-	if stack, err = stacktest.Start("kafka"); err != nil {
-		log.Fatal(err)
-	}
-	code := m.Run()
-	if err := stack.Stop(); err != nil {
-		log.Print(err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(stacktest.Main("kafka", func(running *stacktest.Stack) int {
+		stack = running
+		return m.Run()
+	}))
 }
 
 func startPublisher(t *testing.T) *events.Publisher {

@@ -7,7 +7,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/steadfast-shop/steadfast/order-service/internal/batch"
+	"github.com/steadfast-shop/steadfast/shared-kit/batch"
+
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 )
 

@@ -3,6 +3,8 @@ package mongodb
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -12,8 +14,18 @@ import (
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 )
 
+const (
+	// togetherTimeout leaves time to delete one by one.
+	togetherTimeout = 500 * time.Millisecond
+	// slowPause is how long after a time-out entries are deleted one by one.
+	slowPause = 30 * time.Second
+)
+
 // Journal is the collection inflight. Its inserts work while RunInserts does.
-type Journal struct{ inserts *inserter }
+type Journal struct {
+	inserts *inserter
+	slowAt  atomic.Int64 // when the server was last too slow to delete together, in Unix nanoseconds
+}
 
 // NewJournal returns the database's journal.
 func NewJournal(d *Database) *Journal { return &Journal{inserts: newInserter(d.inflight)} }
@@ -32,7 +44,7 @@ func (j *Journal) Find(ctx context.Context, number string) (order.Entry, error) 
 	return row.entry()
 }
 
-// Abandoned implements order.Journal. It holds one batch of the cursor in memory at a time.
+// Abandoned implements order.Journal. It holds one batch of the cursor in memory at a time. An entry that cannot be read keeps none of the others from being visited.
 func (j *Journal) Abandoned(ctx context.Context, before time.Time, visit func(order.Entry) error) (err error) {
 	filter := bson.D{{Key: "receivedAt", Value: bson.D{{Key: "$lt", Value: before}}}}
 	cursor, err := j.collection().Find(ctx, filter, options.Find().SetBatchSize(500))
@@ -40,24 +52,41 @@ func (j *Journal) Abandoned(ctx context.Context, before time.Time, visit func(or
 		return translate(err)
 	}
 	defer func() { err = errors.Join(err, translate(cursor.Close(context.WithoutCancel(ctx)))) }()
+	unreadable, count := error(nil), 0
 	for cursor.Next(ctx) {
-		var row entryRow
-		if err := cursor.Decode(&row); err != nil {
-			return translate(err)
-		}
-		entry, err := row.entry()
+		entry, err := decodeEntry(cursor)
 		if err != nil {
-			return err
+			unreadable, count = err, count+1
+			continue
 		}
 		if err := visit(entry); err != nil {
 			return err
 		}
 	}
-	return translate(cursor.Err())
+	if count > 0 {
+		unreadable = fmt.Errorf("%d journal entries cannot be read, one of them: %w", count, unreadable)
+	}
+	return errors.Join(translate(cursor.Err()), unreadable)
 }
 
-// Delete implements order.Journal. It names each entry by its _id alone: the one filter that every server answers from an index.
+func decodeEntry(cursor *mongo.Cursor) (order.Entry, error) {
+	var row entryRow
+	if err := cursor.Decode(&row); err != nil {
+		return order.Entry{}, fmt.Errorf("read journal entry %s: %w", cursor.Current.Lookup("_id"), err)
+	}
+	return row.entry()
+}
+
+// Delete implements order.Journal: with one statement for all numbers, or one for each where the server is slow about the former. MongoDB finds them in the index; FerretDB
+// reads the whole journal, which is small unless it has piled up.
 func (j *Journal) Delete(ctx context.Context, numbers []string) error {
+	if len(numbers) > 1 && time.Since(time.Unix(0, j.slowAt.Load())) > slowPause {
+		err := j.deleteTogether(ctx, numbers)
+		if err == nil || !mongo.IsTimeout(err) {
+			return translate(err)
+		}
+		j.slowAt.Store(time.Now().UnixNano())
+	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	deletes := make([]mongo.WriteModel, len(numbers))
@@ -66,6 +95,13 @@ func (j *Journal) Delete(ctx context.Context, numbers []string) error {
 	}
 	_, err := j.collection().BulkWrite(ctx, deletes, options.BulkWrite().SetOrdered(false))
 	return translate(err)
+}
+
+func (j *Journal) deleteTogether(ctx context.Context, numbers []string) error {
+	ctx, cancel := context.WithTimeout(ctx, togetherTimeout)
+	defer cancel()
+	_, err := j.collection().DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: numbers}}}})
+	return err
 }
 
 func (j *Journal) collection() *mongo.Collection { return j.inserts.collection }

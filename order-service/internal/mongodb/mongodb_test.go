@@ -4,18 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
 	"github.com/steadfast-shop/steadfast/order-service/internal/mongodb"
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 	"github.com/steadfast-shop/steadfast/order-service/internal/ordertest"
-	"github.com/steadfast-shop/steadfast/order-service/internal/stacktest"
+	"github.com/steadfast-shop/steadfast/shared-kit/stacktest"
 )
 
 // suite is what the tests of this package share.
@@ -27,27 +32,31 @@ type suite struct {
 var shared suite //nolint:gochecknoglobals // one server for all tests of the package
 
 func TestMain(m *testing.M) {
-	stack, err := stacktest.Start("ferretdb")
-	if err != nil {
-		log.Fatal(err)
-	}
-	shared.stack = stack
-	code := m.Run()
-	if err := stack.Stop(); err != nil {
-		log.Print(err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(stacktest.Main("ferretdb", func(stack *stacktest.Stack) int {
+		shared.stack = stack
+		return m.Run()
+	}))
 }
 
 // open returns the stores of a new database, working until the test ends.
 func open(t *testing.T) (*mongodb.Database, ordertest.Stores) {
+	t.Helper()
+	return openAt(t, newURI(t))
+}
+
+// newURI names a database that is not there yet.
+func newURI(t *testing.T) *url.URL {
 	t.Helper()
 	uri, err := url.Parse(shared.stack.MongoDB)
 	if err != nil {
 		t.Fatal(err)
 	}
 	uri.Path = fmt.Sprintf("/order%d_%d", os.Getpid(), shared.databases.Add(1))
+	return uri
+}
+
+func openAt(t *testing.T, uri *url.URL) (*mongodb.Database, ordertest.Stores) {
+	t.Helper()
 	database, err := mongodb.Open(uri.String())
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +129,75 @@ func TestDatabaseAway(t *testing.T) {
 		case <-ctx.Done():
 			t.Fatalf("the database is back, but Insert says %v", err)
 		}
+	}
+}
+
+// TestDeleteFromAJournalThatHasPiledUp deletes where FerretDB takes longer to look for many numbers at once than a call may take.
+func TestDeleteFromAJournalThatHasPiledUp(t *testing.T) {
+	const piledUp, deleted = 4_000, 200
+	uri := newURI(t)
+	_, stores := openAt(t, uri)
+	client, err := mongo.Connect(options.Client().ApplyURI(uri.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Disconnect(context.Background()) //nolint:errcheck // the test is about something else
+	inflight := client.Database(strings.Trim(uri.Path, "/")).Collection("inflight")
+	number := func(i int) string { return fmt.Sprint("N", i) }
+	for i := 0; i < piledUp; i += 1000 {
+		entries := make([]any, 1000)
+		for j := range entries {
+			entries[j] = bson.D{{Key: "_id", Value: number(i + j)}, {Key: "receivedAt", Value: time.Now()}, {Key: "lines", Value: make([]string, 400)}}
+		}
+		if _, err := inflight.InsertMany(t.Context(), entries); err != nil {
+			t.Fatal(err)
+		}
+	}
+	numbers := make([]string, deleted)
+	for i := range numbers {
+		numbers[i] = number(i * piledUp / deleted)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for err := stores.Journal.Delete(ctx, numbers); err != nil; err = stores.Journal.Delete(ctx, numbers) { // as the sweeper would, on a busy machine
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	left, err := inflight.CountDocuments(t.Context(), bson.D{})
+	if err != nil || left != piledUp-deleted {
+		t.Errorf("%d of %d are left, %v; want %d", left, piledUp, err, piledUp-deleted)
+	}
+}
+
+// TestUnreadableEntryKeepsNoOtherFromTheSweeper puts an entry into the journal that no version of ours has written.
+func TestUnreadableEntryKeepsNoOtherFromTheSweeper(t *testing.T) {
+	uri := newURI(t)
+	_, stores := openAt(t, uri)
+	client, err := mongo.Connect(options.Client().ApplyURI(uri.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Disconnect(context.Background()) //nolint:errcheck // the test is about something else
+	inflight := client.Database(strings.Trim(uri.Path, "/")).Collection("inflight")
+	for _, entry := range []any{
+		bson.D{{Key: "_id", Value: "a"}, {Key: "receivedAt", Value: time.UnixMilli(0)}, {Key: "order", Value: "none"}},
+		bson.D{{Key: "_id", Value: "b"}, {Key: "receivedAt", Value: time.UnixMilli(0)}, {Key: "order", Value: bson.D{{Key: "lines", Value: bson.A{bson.D{{Key: "priceMinor", Value: int64(-1)}}}}}}},
+	} {
+		if _, err := inflight.InsertOne(t.Context(), entry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stores.Journal.Insert(t.Context(), ordertest.EntryOf(ordertest.Buy("good", "user", ordertest.Units("A", 1)), 1)); err != nil {
+		t.Fatal(err)
+	}
+	var visited []string
+	err = stores.Journal.Abandoned(t.Context(), time.Now(), func(e order.Entry) error {
+		visited = append(visited, e.Order.Number)
+		return nil
+	})
+	if !slices.Equal(visited, []string{"good"}) || err == nil || !strings.Contains(err.Error(), "2 journal entries cannot be read") {
+		t.Errorf("visited %q, %v; want good, and an error about the other two", visited, err)
 	}
 }
 

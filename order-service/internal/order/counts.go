@@ -8,7 +8,7 @@ import (
 // Counts is what an operator watches. It is safe for concurrent use.
 type Counts struct {
 	placed, rejected, cancelled atomic.Int64
-	abandoned, oldest           atomic.Int64
+	abandoned, oldest, unread   atomic.Int64
 }
 
 func (c *Counts) add(status Status) {
@@ -42,6 +42,9 @@ func (c *Counts) Abandoned() int64 { return c.abandoned.Load() }
 
 // Oldest returns the age of the oldest entry that the last whole sweep found; 0 where it found none.
 func (c *Counts) Oldest() time.Duration { return time.Duration(c.oldest.Load()) }
+
+// Unread returns how many sweeps could not read the journal whole.
+func (c *Counts) Unread() int64 { return c.unread.Load() }
 
 // Counts returns the counts of the service and of its sweepers.
 func (s *Service) Counts() *Counts { return s.counts }

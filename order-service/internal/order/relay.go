@@ -10,10 +10,13 @@ import (
 
 const (
 	// relayBatch is the most entries that are published, or deleted, together.
-	relayBatch = 256
+	relayBatch = 512
 	// relayCapacity is how many entries a relay holds. What does not fit stays in the journal, where the sweeper finds it.
 	relayCapacity = 16 * 1024
 	relayTimeout  = 5 * time.Second
+	// What is owed gathers for a moment, for batches cost little more than what is in them. A mail may be that much later; a deletion keeps nobody waiting.
+	publishLinger = 20 * time.Millisecond
+	deleteLinger  = 200 * time.Millisecond
 	firstPause    = 100 * time.Millisecond
 	longestPause  = 5 * time.Second
 )
@@ -95,9 +98,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	published := make(chan struct{})
 	publishing.Go(func() {
 		defer close(published)
-		forBatches(ctx.Done(), r.unpublished, func(batch []debt) { r.publish(ctx, batch) })
+		forBatches(ctx.Done(), r.unpublished, publishLinger, func(batch []debt) { r.publish(ctx, batch) })
 	})
-	forBatches(published, r.settled, func(numbers []string) { r.deleteEntries(ctx, numbers) })
+	forBatches(published, r.settled, deleteLinger, func(numbers []string) { r.deleteEntries(ctx, numbers) })
 	publishing.Wait()
 	return nil
 }
@@ -160,8 +163,8 @@ func (r *Relay) forget(number string) {
 	delete(r.pending, number)
 }
 
-// forBatches hands what comes from source to handle, all that is there at a time, up to relayBatch. When done closes it hands over what is left and returns.
-func forBatches[T any](done <-chan struct{}, source <-chan T, handle func([]T)) {
+// forBatches hands what comes from source to handle, all that comes within linger of the first, up to relayBatch. When done closes it hands over what is left and returns.
+func forBatches[T any](done <-chan struct{}, source <-chan T, linger time.Duration, handle func([]T)) {
 	for {
 		var first T
 		select {
@@ -173,15 +176,31 @@ func forBatches[T any](done <-chan struct{}, source <-chan T, handle func([]T)) 
 				return
 			}
 		}
-		batch := append(make([]T, 0, relayBatch), first)
-		for more := true; more && len(batch) < relayBatch; {
+		handle(gather(done, source, linger, first))
+	}
+}
+
+// gather makes a batch of the first one and what comes within linger of it.
+func gather[T any](done <-chan struct{}, source <-chan T, linger time.Duration, first T) []T {
+	batch := append(make([]T, 0, relayBatch), first)
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
+	for len(batch) < relayBatch {
+		select {
+		case next := <-source:
+			batch = append(batch, next)
+			continue
+		case <-timer.C:
+		case <-done:
+		}
+		for len(batch) < relayBatch { // what is there already
 			select {
 			case next := <-source:
 				batch = append(batch, next)
 			default:
-				more = false
+				return batch
 			}
 		}
-		handle(batch)
 	}
+	return batch
 }

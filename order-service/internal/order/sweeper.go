@@ -84,6 +84,8 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	if err == nil {
 		s.counts.abandoned.Store(found)
 		s.counts.oldest.Store(int64(oldest))
+	} else {
+		s.counts.unread.Add(1)
 	}
 	if len(failed) > 0 {
 		err = errors.Join(err, failed[0], fmt.Errorf("%d entries left in all", len(failed)))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,7 @@ var ErrStopped = errors.New("the batcher has stopped")
 type Batcher[T any] struct {
 	calls   chan call[T]
 	stopped chan struct{}
+	waiting atomic.Int64
 	limit   int
 	timeout time.Duration
 	run     func(ctx context.Context, items []T) []error
@@ -35,11 +37,14 @@ func New[T any](limit int, timeout time.Duration, run func(ctx context.Context, 
 // Do hands the item to the next batch and returns how it ended. Where ctx ends first the item may still be done.
 func (b *Batcher[T]) Do(ctx context.Context, item T) error {
 	result := make(chan error, 1)
+	b.waiting.Add(1)
 	select {
 	case b.calls <- call[T]{ctx, item, result}:
 	case <-ctx.Done():
+		b.waiting.Add(-1)
 		return fmt.Errorf("wait for a batch: %w", ctx.Err())
 	case <-b.stopped:
+		b.waiting.Add(-1)
 		return ErrStopped
 	}
 	select {
@@ -49,6 +54,9 @@ func (b *Batcher[T]) Do(ctx context.Context, item T) error {
 		return fmt.Errorf("wait for the batch's answer: %w", ctx.Err())
 	}
 }
+
+// Waiting returns how many calls have come and are in no batch yet.
+func (b *Batcher[T]) Waiting() int { return int(b.waiting.Load()) }
 
 // Run gathers and does batches, one after the other, until ctx ends.
 func (b *Batcher[T]) Run(ctx context.Context) error {
@@ -70,11 +78,13 @@ func (b *Batcher[T]) Run(ctx context.Context) error {
 		case <-start:
 			batch := waiting
 			waiting = nil
+			b.waiting.Add(-int64(len(batch)))
 			go func() {
 				defer func() { results <- struct{}{} }()
 				b.flush(ctx, batch)
 			}()
 		case <-ctx.Done():
+			b.waiting.Add(-int64(len(waiting)))
 			for _, c := range waiting {
 				c.result <- ErrStopped
 			}

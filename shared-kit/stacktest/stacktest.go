@@ -1,4 +1,4 @@
-// Package stacktest runs parts of the local stack (../../../devstack) for tests that need a real database or broker.
+// Package stacktest runs parts of the local stack (../../devstack) for tests that need a real database or broker.
 package stacktest
 
 import (
@@ -22,6 +22,8 @@ const (
 type Stack struct {
 	// MongoDB is the URI of the MongoDB-compatible server, or of the one that ORDER_MONGODB_URI names.
 	MongoDB string
+	// Postgres is the URL of the inventory's database, or what INVENTORY_POSTGRES_URL names.
+	Postgres string
 	// Kafka is the broker's host:port, or what KAFKA_BOOTSTRAP_SERVERS names.
 	Kafka string
 
@@ -31,9 +33,24 @@ type Stack struct {
 	exited   chan error
 }
 
+// Main runs a package's tests with the named parts, and returns the exit status.
+func Main(parts string, run func(*Stack) int) int {
+	stack, err := Start(parts)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "these tests need parts of the local stack:", err)
+		return 1
+	}
+	status := run(stack)
+	if err := stack.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return status
+}
+
 // Start builds devstack, runs the named parts of it on free ports, and returns once they are ready. Stop ends them.
 func Start(parts string) (stack *Stack, err error) {
-	dir, err := os.MkdirTemp("", "steadfast-order-*")
+	dir, err := os.MkdirTemp("", "steadfast-stack-*")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the stack: %w", err)
 	}
@@ -45,7 +62,7 @@ func Start(parts string) (stack *Stack, err error) {
 	}()
 	_, here, _, _ := runtime.Caller(0)
 	build := exec.Command("go", "build", "-o", stack.devstack, ".") //nolint:noctx // the test's time-out bounds it
-	build.Dir = filepath.Join(filepath.Dir(here), "..", "..", "..", "devstack")
+	build.Dir = filepath.Join(filepath.Dir(here), "..", "..", "devstack")
 	build.Env = append(os.Environ(), "GOWORK=off")
 	if output, err := build.CombinedOutput(); err != nil {
 		return stack, fmt.Errorf("build devstack: %w\n%s", err, output)
@@ -87,13 +104,14 @@ func (s *Stack) awaitReady(path string) error {
 		var document struct {
 			Ready bool `json:"ready"`
 			URLs  struct {
-				MongoDB string `json:"mongodb"`
-				Kafka   string `json:"kafka"`
+				MongoDB  string `json:"mongodb"`
+				Postgres string `json:"postgres"`
+				Kafka    string `json:"kafka"`
 			} `json:"urls"`
 		}
 		data, err := os.ReadFile(path)
 		if err == nil && json.Unmarshal(data, &document) == nil && document.Ready {
-			s.MongoDB, s.Kafka = document.URLs.MongoDB, document.URLs.Kafka
+			s.MongoDB, s.Postgres, s.Kafka = document.URLs.MongoDB, document.URLs.Postgres, document.URLs.Kafka
 			return nil
 		}
 	}

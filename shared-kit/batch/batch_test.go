@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/steadfast-shop/steadfast/order-service/internal/batch"
+	"github.com/steadfast-shop/steadfast/shared-kit/batch"
 )
 
 var errOdd = errors.New("odd")
