@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/steadfast-shop/steadfast/devstack/internal/broker"
@@ -38,8 +37,6 @@ func runPart(ctx context.Context, arguments []string) error {
 		}
 	}
 	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	// They make much garbage and keep little: FerretDB took a third less of a core when it collected at four times the size of what it keeps, some megabytes.
-	debug.SetGCPercent(400)
 	switch names[0] {
 	case stack.FerretDB:
 		return ferretdb.Run(ctx, *port, os.Getenv(stack.FerretDBURLSetting), logger)
