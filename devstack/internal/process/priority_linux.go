@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// backgroundNice is the nice value of children in the background: a third of the weight of the others.
-const backgroundNice = 5
+// backgroundNice is the nice value of children in the background: a tenth of the weight of the others.
+const backgroundNice = 10
 
 // lowerPriority lowers the priority of the calling thread, and of what it starts. It always may be lowered; where it is not, nothing worse follows than a fair share.
 func lowerPriority() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, backgroundNice) }
