@@ -30,3 +30,10 @@ func (w *answerWriter) WriteHeader(status int) {
 	header.Set(httpserver.HeaderRequestID, w.requestID)
 	w.ResponseWriter.WriteHeader(status)
 }
+
+// Flush implements http.Flusher, for answers that stream. One that is there whole goes out with the end of the request, in one write instead of two.
+func (w *answerWriter) Flush() {
+	if !w.call.isWhole {
+		w.ResponseWriter.Flush()
+	}
+}

@@ -36,6 +36,8 @@ type call struct {
 	repeatable bool
 	// addKey asks for an Idempotency-Key where the client sent none.
 	addKey bool
+	// isWhole says that the answer has been read to its end.
+	isWhole bool
 	// tries is how many were made; failure is why none brought an answer.
 	tries   int
 	failure failure
@@ -91,6 +93,7 @@ func (c *call) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (c *call) try(r *http.Request) (*http.Response, error) {
 	answer, err := c.upstream.try(r, c.tries+1)
+	c.isWhole = err == nil && answer.ContentLength >= 0 && answer.ContentLength <= smallAnswer
 	if !errors.Is(err, failedBreakerOpen) && !errors.Is(err, failedDeadline) {
 		c.tries++
 	}

@@ -222,6 +222,16 @@ func TestCollectionsOfTheOrderServiceGetTheirIndexes(t *testing.T) {
 	if _, err := database.Collection("orders").Indexes().CreateOne(t.Context(), mongo.IndexModel{Keys: bson.D{{Key: "userId", Value: 1}}}); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "no index but what is used", func() bool {
+		var made int
+		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE schemaname = 'order' AND indexdef LIKE '%userId%' AND indexdef NOT LIKE '%gin%'`).Scan(&made); err != nil {
+			t.Fatal(err)
+		}
+		return made == 0
+	})
+	if _, err := database.Collection("orders").Indexes().CreateOne(t.Context(), mongo.IndexModel{Keys: bson.D{{Key: "userId", Value: 1}}}); err != nil {
+		t.Errorf("an index that is there already: %v", err)
+	}
 	eventually(t, "no statistics but of the collection that is not indexed", func() bool {
 		var with int
 		err := conn.QueryRow(t.Context(), `SELECT count(DISTINCT attrelid) FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid

@@ -28,7 +28,7 @@ func indexedFields() map[string][]string {
 }
 
 // maintainIndexes adds the missing indexes to each collection soon after it
-// appears, and drops its statistics. PostgreSQL may come and go meanwhile.
+// appears, and drops what only costs. PostgreSQL may come and go meanwhile.
 func maintainIndexes(ctx context.Context, url string, logger *slog.Logger) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -88,6 +88,9 @@ func (i *indexer) look(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := i.dropUseless(ctx, t); err != nil {
+			return err
+		}
 		if err := i.dropStatistics(ctx, t); err != nil {
 			return err
 		}
@@ -139,6 +142,28 @@ func (i *indexer) addIndexes(ctx context.Context, t table) error {
 	}
 	i.done[t] = true
 	i.logger.Info("indexed collection", "database", t.schema, "collection", t.collection)
+	return nil
+}
+
+// dropUseless drops the indexes that clients have made: FerretDB makes them in a
+// form that none of its queries can use, and every insert pays for them. Those
+// that keep ids unique stay. FerretDB goes on listing the others, so that
+// clients do not make them again.
+func (i *indexer) dropUseless(ctx context.Context, t table) error {
+	rows, err := i.conn.Query(ctx, `SELECT relname::text FROM pg_index i JOIN pg_class ON oid = indexrelid JOIN pg_am am ON am.oid = relam
+		WHERE indrelid = $1 AND NOT indisunique AND amname = 'btree'`, t.oid)
+	if err != nil {
+		return fmt.Errorf("look for indexes of %s: %w", t.collection, err)
+	}
+	useless, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("look for indexes of %s: %w", t.collection, err)
+	}
+	for _, index := range useless {
+		if _, err := i.conn.Exec(ctx, "DROP INDEX "+pgx.Identifier{t.schema, index}.Sanitize()); err != nil {
+			return fmt.Errorf("drop an index of %s: %w", t.collection, err)
+		}
+	}
 	return nil
 }
 

@@ -10,13 +10,13 @@ import (
 
 const (
 	// relayBatch is the most entries that are published, or deleted, together.
-	relayBatch = 512
+	relayBatch = 1024
 	// relayCapacity is how many entries a relay holds. What does not fit stays in the journal, where the sweeper finds it.
 	relayCapacity = 16 * 1024
 	relayTimeout  = 5 * time.Second
 	// What is owed gathers for a moment, for batches cost little more than what is in them. A mail may be that much later; a deletion keeps nobody waiting.
 	publishLinger = 20 * time.Millisecond
-	deleteLinger  = 200 * time.Millisecond
+	deleteLinger  = 500 * time.Millisecond
 	firstPause    = 100 * time.Millisecond
 	longestPause  = 5 * time.Second
 )
