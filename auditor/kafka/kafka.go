@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/IBM/sarama"
 
 	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 )
+
+// callTimeout bounds each call to a broker.
+const callTimeout = 30 * time.Second
 
 // group is notification-service's consumer group.
 const group = "notification-service"
@@ -24,7 +28,7 @@ type Records struct {
 // Open connects to the brokers, each host:port.
 func Open(ctx context.Context, brokers []string) (*Records, error) {
 	config := kafka.NewConfig("auditor")
-	return within(ctx, func() (*Records, error) {
+	return kafka.Within(ctx, callTimeout, func() (*Records, error) {
 		client, err := sarama.NewClient(brokers, config)
 		if err != nil {
 			return nil, fmt.Errorf("connect to Kafka: %w", err)
@@ -40,31 +44,11 @@ func Open(ctx context.Context, brokers []string) (*Records, error) {
 // Close ends all connections.
 func (r *Records) Close() error { return r.admin.Close() } // which closes the client, too
 
-// within runs a call of sarama, which takes no context, and does not wait for it longer than ctx. Each is bounded by the time-outs of the connection.
-func within[T any](ctx context.Context, call func() (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		value, err := call()
-		done <- result{value, err}
-	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
-}
-
 // Partitions implements audit.Records.
 func (r *Records) Partitions(ctx context.Context) (int32, error) {
 	count := 0
 	for _, topic := range topics.All(1) {
-		partitions, err := within(ctx, func() ([]int32, error) { return r.client.Partitions(topic.Name) })
+		partitions, err := kafka.Within(ctx, callTimeout, func() ([]int32, error) { return r.client.Partitions(topic.Name) })
 		if err != nil {
 			return 0, fmt.Errorf("read the partitions of %s: %w", topic.Name, err)
 		}
@@ -87,7 +71,7 @@ func (r *Records) PartitionOf(number string, partitions int32) int32 {
 
 // Committed implements audit.Records.
 func (r *Records) Committed(ctx context.Context, topic string, partition int32) (int64, error) {
-	response, err := within(ctx, func() (*sarama.OffsetFetchResponse, error) {
+	response, err := kafka.Within(ctx, callTimeout, func() (*sarama.OffsetFetchResponse, error) {
 		return r.admin.ListConsumerGroupOffsets(group, map[string][]int32{topic: {partition}})
 	})
 	if err == nil && !errors.Is(response.Err, sarama.ErrNoError) {

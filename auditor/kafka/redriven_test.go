@@ -20,12 +20,12 @@ func TestRedrivenOf(t *testing.T) {
 		"no number":                     {map[string]string{"redriven-partition": "2", "redriven-offset": "five"}, -1},
 		"foreign":                       {nil, -1},
 	} {
-		record := &sarama.Record{}
+		record := &sarama.ConsumerMessage{Partition: partition, Offset: own}
 		for key, value := range c.headers {
 			record.Headers = append(record.Headers, &sarama.RecordHeader{Key: []byte(key), Value: []byte(value)})
 		}
 		got := int64(-1)
-		if offset := redrivenOf(record, partition, own); offset != nil {
+		if offset := redrivenOf(record); offset != nil {
 			got = *offset
 		}
 		if got != c.want {

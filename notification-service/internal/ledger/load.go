@@ -6,7 +6,7 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"github.com/steadfast-shop/steadfast/notification-service/internal/partition"
+	"github.com/steadfast-shop/steadfast/shared-kit/kafka/partition"
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 )
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
 )
 
 const (
@@ -34,7 +36,7 @@ type Span struct{ First, End int64 }
 
 // Bounds returns what the partition holds at this moment.
 func Bounds(ctx context.Context, client sarama.Client, topic string, number int32) (Span, error) {
-	return within(ctx, func() (s Span, err error) {
+	return kafka.Within(ctx, callTimeout, func() (s Span, err error) {
 		if s.First, err = client.GetOffset(topic, number, sarama.OffsetOldest); err != nil {
 			return s, fmt.Errorf("find the oldest record of %s/%d: %w", topic, number, err)
 		}
@@ -96,7 +98,7 @@ func (r *Reader) recover(ctx context.Context, pause time.Duration) error {
 		return ctx.Err()
 	case <-time.After(pause):
 	}
-	_, _ = within(ctx, func() (struct{}, error) { return struct{}{}, r.client.RefreshMetadata(r.topic) })
+	_, _ = kafka.Within(ctx, callTimeout, func() (struct{}, error) { return struct{}{}, r.client.RefreshMetadata(r.topic) })
 	if now, err := Bounds(ctx, r.client, r.topic, r.number); err == nil {
 		r.span.First = max(r.span.First, min(now.First, r.span.End))
 	}
@@ -110,7 +112,7 @@ func (r *Reader) fetch(ctx context.Context) error {
 		Isolation: sarama.ReadUncommitted, SessionEpoch: -1, // no session is opened
 	}
 	request.AddBlock(r.topic, r.number, r.span.First, fetchBytes, -1)
-	response, err := within(ctx, func() (*sarama.FetchResponse, error) {
+	response, err := kafka.Within(ctx, callTimeout, func() (*sarama.FetchResponse, error) {
 		leader, err := r.client.Leader(r.topic, r.number)
 		if err != nil {
 			return nil, err
@@ -166,27 +168,5 @@ func (r *Reader) take(batch *sarama.RecordBatch) {
 		r.fetched = append(r.fetched, &sarama.ConsumerMessage{
 			Topic: r.topic, Partition: r.number, Offset: offset, Timestamp: at, Key: record.Key, Value: record.Value, Headers: record.Headers,
 		})
-	}
-}
-
-// within makes a call that takes no context, and waits for its end no longer than ctx and callTimeout. A call that outlives them goes on by itself.
-func within[T any](ctx context.Context, call func() (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		value, err := call()
-		done <- result{value, err}
-	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		var none T
-		return none, fmt.Errorf("the broker does not answer: %w", ctx.Err())
 	}
 }
