@@ -93,22 +93,30 @@ func TestOneBadReservationKeepsNoOtherOut(t *testing.T) {
 	if err := repository.CreateItem(t.Context(), stock.Item{SKUCode: "A", Quantity: 100}); err != nil {
 		t.Fatal(err)
 	}
+	reserve := func(id string) error {
+		_, err := repository.Reserve(t.Context(), id, stock.NewLines(stock.Line{SKUCode: "A", Quantity: 1}))
+		return err
+	}
 	release := lockStock(t, other, "A")
 	var finished sync.WaitGroup
+	finished.Go(func() { // waits for the lock, and everybody for it
+		if err := reserve("first"); err != nil {
+			t.Error(err)
+		}
+	})
+	awaitLockWaiter(t, other)
 	for i := range 20 {
 		finished.Go(func() {
 			id := fmt.Sprint("R", i)
 			if i == 10 {
 				id += "\x00"
 			}
-			_, err := repository.Reserve(t.Context(), id, stock.NewLines(stock.Line{SKUCode: "A", Quantity: 1}))
-			if (err != nil) != (i == 10) || errors.Is(err, stock.ErrUnavailable) {
+			if err := reserve(id); (err != nil) != (i == 10) || errors.Is(err, stock.ErrUnavailable) {
 				t.Errorf("%q: %v", id, err)
 			}
 		})
 	}
-	awaitLockWaiter(t, other)
-	awaitWaiting(t, repository, 19)
+	awaitWaiting(t, repository, 20)
 	release()
 	finished.Wait()
 }
@@ -173,10 +181,11 @@ func await(t *testing.T, is func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	late := time.After(30 * time.Second)
 	for !is() {
 		select {
 		case <-tick.C:
-		case <-t.Context().Done():
+		case <-late:
 			t.Fatal("waited in vain")
 		}
 	}
