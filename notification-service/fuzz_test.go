@@ -114,6 +114,7 @@ func FuzzLoadConfig(f *testing.F) {
 	f.Add("=?utf-8?q?a=0D=0AB?= <a@b.cd>", "", "p", "[::1]")
 	f.Add("a@b.cd, e@f.gh", "u\r\nx", "p", " ")
 	f.Add("<a@[127.0.0.1]>", "", "", "a b")
+	f.Add("", "0", "0", " ")
 	f.Fuzz(func(t *testing.T, from, username, password, host string) {
 		clearSettings(t)
 		values := map[string]string{"SMTP_FROM": from, "SMTP_USERNAME": username, "SMTP_PASSWORD": password, "SMTP_HOST": host}

@@ -2,6 +2,7 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,10 +38,10 @@ func (r *Reader) Reject(name, message string) {
 	r.faults = append(r.faults, fmt.Errorf("setting %s %s", name, message))
 }
 
-// Text returns the setting, or fallback where it is not set.
+// Text returns the setting without the blanks around it, or fallback where it is not set, or blank.
 func (r *Reader) Text(name, fallback string) string {
 	r.source.SetDefault(name, fallback)
-	return strings.TrimSpace(r.source.GetString(name))
+	return cmp.Or(strings.TrimSpace(r.source.GetString(name)), fallback)
 }
 
 // RequiredText returns the setting; it has no default, so that not setting it is a fault.
