@@ -181,12 +181,15 @@ func (p *Plan) embedded(name string, needs []string, stopWithin time.Duration, r
 }
 
 // withCollection says how often a part of our own collects its garbage, unless
-// GOGC says it for all. They make much and keep little: FerretDB takes a third
-// less of a core if it may grow to five times what it keeps, some megabytes. Of
-// the traces most is kept, which the collector would otherwise double.
+// GOGC says it for all. The databases make much and keep little: FerretDB takes a
+// third less of a core if it may grow to five times what it keeps, some megabytes.
+// Of the traces most is kept, which the collector would otherwise double.
 func (p *Plan) withCollection(name string, values map[string]string) map[string]string {
-	percent := "400"
-	if name == Traces {
+	percent := "100" // Go's own
+	switch name {
+	case FerretDB, Kafka:
+		percent = "400"
+	case Traces:
 		percent = "30"
 	}
 	all := map[string]string{"GOGC": p.settings.valueOr("GOGC", percent)}
