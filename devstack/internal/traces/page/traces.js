@@ -6,6 +6,7 @@ const pageSize = 100;
 let limit = pageSize;
 let traces = [];       // summaries, the newest first
 let total = 0;
+let loaded = false;    // the list has come once
 let chosen = '';       // the id of the trace that is shown
 let shown = null;      // that trace, as it was last drawn
 let open = new Set();  // the ids of the spans that are open
@@ -15,6 +16,7 @@ async function refresh() {
   const fresh = await get(`/api/traces?${query}`);
   traces = fresh.traces;
   total = fresh.total;
+  loaded = true;
   showList();
   await refreshTrace();
 }
@@ -60,6 +62,7 @@ function emptyText() {
 }
 
 function showList() {
+  if (!loaded) return; // it is not known yet whether there is nothing
   const focused = document.activeElement?.dataset?.trace;
   element('traces').replaceChildren(...traces.map(listItem));
   if (focused) document.querySelector(`#traces [data-trace="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
