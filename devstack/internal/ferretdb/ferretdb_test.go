@@ -212,23 +212,19 @@ func TestCollectionsOfTheOrderServiceGetTheirIndexes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(t.Context()) //nolint:errcheck // the test is about something else
-	indexes := func() (n int) {
-		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE schemaname = 'order' AND indexdef LIKE '%gin%'`).Scan(&n); err != nil {
+	// It reads the catalog's tables alone: the view pg_indexes fails when an index is dropped while it is read.
+	indexes := func(where string) (n int) {
+		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_class JOIN pg_am ON pg_am.oid = relam
+			WHERE relnamespace = '"order"'::regnamespace AND relkind = 'i' AND `+where).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
-	eventually(t, "three indexes", func() bool { return indexes() == 3 })
+	eventually(t, "three indexes", func() bool { return indexes("amname = 'gin'") == 3 })
 	if _, err := database.Collection("orders").Indexes().CreateOne(t.Context(), mongo.IndexModel{Keys: bson.D{{Key: "userId", Value: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "no index but what is used", func() bool {
-		var made int
-		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE schemaname = 'order' AND indexdef LIKE '%userId%' AND indexdef NOT LIKE '%gin%'`).Scan(&made); err != nil {
-			t.Fatal(err)
-		}
-		return made == 0
-	})
+	eventually(t, "no index but what is used", func() bool { return indexes("amname = 'btree' AND relname ~* 'userid'") == 0 })
 	if _, err := database.Collection("orders").Indexes().CreateOne(t.Context(), mongo.IndexModel{Keys: bson.D{{Key: "userId", Value: 1}}}); err != nil {
 		t.Errorf("an index that is there already: %v", err)
 	}
@@ -248,5 +244,5 @@ func TestCollectionsOfTheOrderServiceGetTheirIndexes(t *testing.T) {
 	if _, err := database.Collection("orders").InsertOne(t.Context(), bson.M{"_id": "1", "userId": "u"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "three indexes after one collection was made again", func() bool { return indexes() == 3 })
+	eventually(t, "three indexes after one collection was made again", func() bool { return indexes("amname = 'gin'") == 3 })
 }
