@@ -121,7 +121,9 @@ func (n *notifier) send(ctx context.Context, order *eventsv1.OrderPlaced) error 
 	defer cancel()
 	ctx, span := n.tracer.Start(ctx, "send mail", trace.WithSpanKind(trace.SpanKindClient))
 	start := time.Now()
+	// gofail: var mailBefore struct{}
 	err := n.mailer.Send(ctx, order)
+	// gofail: var mailAfter struct{}
 	endSend(span, err)
 	if err != nil {
 		return err
@@ -136,7 +138,10 @@ func (n *notifier) send(ctx context.Context, order *eventsv1.OrderPlaced) error 
 func (n *notifier) recordMailed(ctx context.Context, record *sarama.ConsumerMessage, order *eventsv1.OrderPlaced) error {
 	ctx, cancel := outlive(ctx, recordGrace)
 	defer cancel()
-	return n.ledger.Record(ctx, n.publish, record.Partition, order.GetOrderNumber(), n.mailer.MessageID(order.GetOrderNumber()))
+	// gofail: var ledgerBefore struct{}
+	err := n.ledger.Record(ctx, n.publish, record.Partition, order.GetOrderNumber(), n.mailer.MessageID(order.GetOrderNumber()))
+	// gofail: var ledgerAfter struct{}
+	return err
 }
 
 func (n *notifier) logOutage(ctx context.Context, failure *mail.Failure, pause time.Duration) {
@@ -154,9 +159,12 @@ func (n *notifier) putOff(ctx context.Context, record *sarama.ConsumerMessage, f
 		return n.deadLetter(ctx, record, deadletter.Exhausted, fmt.Sprintf("put off %d times, at last: %s", attempts, failure))
 	}
 	n.log.InfoContext(ctx, "the server put the mail off; it is tried again later", "partition", record.Partition, "offset", record.Offset, "attempt", attempts, "reason", failure.Error())
+	// gofail: var putOffBefore struct{}
 	if err := n.sendOn(ctx, record, newRetryRecord(record, time.Now().Add(retryDelay), failure.Error())); err != nil {
 		return err
 	}
+	// gofail: var putOffAfter struct{}
+
 	n.metrics.retried.Inc()
 	return nil
 }
@@ -191,7 +199,9 @@ func (n *notifier) deadLetter(ctx context.Context, record *sarama.ConsumerMessag
 		return err
 	}
 	reason := string(kind) + ": " + detail
+	// gofail: var deadLetterBefore struct{}
 	err := n.publish(ctx, newDeadLetter(record, time.Now(), reason))
+	// gofail: var deadLetterAfter struct{}
 	if isTooLarge(err) {
 		err = n.publish(ctx, newShortLetter(record, reason, fmt.Sprintf("value of %d bytes", len(record.Value)), record.Key, record.Headers))
 	}

@@ -65,7 +65,9 @@ func (c *Client) Reserve(ctx context.Context, number string, lines []order.Line)
 	for i, line := range lines {
 		request.Lines[i] = &inventoryv1.Line{SkuCode: line.SKU, Quantity: line.Quantity}
 	}
+	// gofail: var reserveCallBefore struct{}
 	response, err := c.inventory.Reserve(ctx, request)
+	// gofail: var reserveCallAfter struct{}
 	if err != nil {
 		return false, translate(err)
 	}
@@ -81,6 +83,8 @@ func (c *Client) Reserve(ctx context.Context, number string, lines []order.Line)
 
 // Release implements order.Inventory.
 func (c *Client) Release(ctx context.Context, number string) error {
+	// gofail: var releaseCallBefore struct{}
 	_, err := c.inventory.Release(ctx, &inventoryv1.ReleaseRequest{ReservationId: number})
+	// gofail: var releaseCallAfter struct{}
 	return translate(err)
 }

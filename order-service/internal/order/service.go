@@ -95,7 +95,9 @@ func (s *Service) Place(ctx context.Context, o Order, traceParent string) (Statu
 // for everybody may repeat every later step.
 func (s *Service) journalOrder(ctx context.Context, entry Entry) (mine bool, err error) {
 	for {
+		// gofail: var journalBefore struct{}
 		err := s.journal.Insert(ctx, entry)
+		// gofail: var journalAfter struct{}
 		if err == nil {
 			return true, nil
 		}
@@ -145,7 +147,9 @@ func (s *Service) reserve(ctx context.Context, o Order) (held bool, err error) {
 // decide writes the decision, or yields to the one that stands.
 func (s *Service) decide(ctx context.Context, entry Entry, status Status) (Status, error) {
 	decision := entry.decide(status, s.timestamp())
+	// gofail: var decisionBefore struct{}
 	err := s.decisions.Insert(ctx, decision)
+	// gofail: var decisionAfter struct{}
 	if err == nil {
 		s.counts.add(status)
 		s.outbox.Owe(entry, decision)
