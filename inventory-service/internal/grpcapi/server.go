@@ -40,6 +40,9 @@ func NewServer(inventory inventory, limit time.Duration, log *slog.Logger, metri
 			takeTrace(),
 			grpc.ChainUnaryInterceptor(observe(log, metrics), recoverPanic(log), bound(limit)),
 			grpc.MaxRecvMsgSize(maxMessage),
+			// Room for the largest message, and fixed: to find the best by itself gRPC sends a ping for most calls.
+			grpc.StaticStreamWindowSize(maxMessage),
+			grpc.StaticConnWindowSize(maxMessage),
 			grpc.MaxHeaderListSize(16<<10),
 			grpc.MaxConcurrentStreams(1000),
 			grpc.ConnectionTimeout(5*time.Second),
