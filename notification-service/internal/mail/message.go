@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	htmltemplate "html/template"
 	"math/big"
@@ -25,7 +26,7 @@ var templates embed.FS
 // message is a mail as it goes over the wire.
 type message struct {
 	from, to string // for the envelope, in angle brackets
-	content  []byte // header and body
+	data     []byte // header and body, as they follow DATA: dots doubled where a line begins with one, and the final dot
 	utf8     bool   // an address is not ASCII, so that the server must know SMTPUTF8 (RFC 6531)
 }
 
@@ -94,11 +95,23 @@ func render(m *gomail.Msg) (message, error) {
 	if err != nil {
 		return message{}, fmt.Errorf("read the recipient: %w", err)
 	}
+	if strings.ContainsAny(from+to[0], "\r\n") { // it would be read as a command
+		return message{}, errors.New("an address has more than one line")
+	}
 	var content bytes.Buffer
 	if _, err := m.WriteTo(&content); err != nil {
 		return message{}, fmt.Errorf("write the mail: %w", err)
 	}
-	return message{from: from, to: to[0], content: content.Bytes(), utf8: !isASCII(from + to[0])}, nil
+	return message{from: from, to: to[0], data: transparent(content.Bytes()), utf8: !isASCII(from + to[0])}, nil
+}
+
+// transparent turns a mail into what follows DATA (RFC 5321, 4.5.2). Its lines end with CR LF.
+func transparent(content []byte) []byte {
+	data := bytes.ReplaceAll(content, []byte("\r\n."), []byte("\r\n.."))
+	if !bytes.HasSuffix(data, []byte("\r\n")) {
+		data = append(data, "\r\n"...)
+	}
+	return append(data, ".\r\n"...)
 }
 
 // messageID returns the order's Message-ID without its angle brackets.
