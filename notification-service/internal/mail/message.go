@@ -129,7 +129,7 @@ func render(m *gomail.Msg, content *bytes.Buffer) (message, error) {
 // transparent turns a mail into what follows DATA (RFC 5321, 4.5.2). Its lines end with CR LF.
 func transparent(content []byte) []byte {
 	lineWithDot, end := []byte("\r\n."), []byte("\r\n.\r\n")
-	data := make([]byte, 0, len(content)+64) // few lines begin with a dot
+	data := make([]byte, 0, len(content)+64)            // few lines begin with a dot
 	content = bytes.TrimSuffix(content, []byte("\r\n")) // which comes again with the end
 	for {
 		at := bytes.Index(content, lineWithDot)
