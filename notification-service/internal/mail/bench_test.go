@@ -6,6 +6,7 @@ import (
 	"time"
 )
 
+// BenchmarkCompose writes the mail of an order of one line.
 func BenchmarkCompose(b *testing.B) {
 	c, err := newComposer(&netmail.Address{Name: "Shop", Address: "orders@shop.example"})
 	if err != nil {
