@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -17,6 +18,7 @@ import (
 	"github.com/steadfast-shop/steadfast/notification-service/internal/mail"
 	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
 	eventsv1 "github.com/steadfast-shop/steadfast/shared-proto/events/v1"
+	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 )
 
 const (
@@ -50,6 +52,8 @@ type notifier struct {
 	publish    ledger.Publish
 	confirm    func(ctx context.Context) error // that this session still has its partitions
 	partitions int32                           // of order-placed
+
+	partitioners sync.Pool // of sarama.Partitioner, each for one use at a time
 }
 
 // handleEvent works on a record of order-placed. The ledger's partition of the same number must be loaded.
@@ -60,7 +64,7 @@ func (n *notifier) handleEvent(ctx context.Context, record *sarama.ConsumerMessa
 	if err != nil {
 		return n.deadLetter(ctx, record, deadletter.Unreadable, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	partition, err := partitionOf(order.GetOrderNumber(), n.partitions)
+	partition, err := n.partitionOf(order.GetOrderNumber())
 	if err != nil {
 		return fmt.Errorf("find the order's partition: %w", err)
 	}
@@ -70,6 +74,16 @@ func (n *notifier) handleEvent(ctx context.Context, record *sarama.ConsumerMessa
 		return n.sendOn(ctx, record, newEventRecord(record, partition))
 	}
 	return n.notify(ctx, record, order)
+}
+
+// partitionOf is partitionOf for this session's number of partitions.
+func (n *notifier) partitionOf(orderNumber string) (int32, error) {
+	murmur2, _ := n.partitioners.Get().(sarama.Partitioner)
+	if murmur2 == nil {
+		murmur2 = sarama.NewMurmur2Partitioner(topics.OrderPlaced)
+	}
+	defer n.partitioners.Put(murmur2)
+	return partitionBy(murmur2, orderNumber, n.partitions)
 }
 
 // notify mails the order, unless that was done before, however long the server is away.
