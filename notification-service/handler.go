@@ -137,6 +137,9 @@ func (h *handler) work(ctx context.Context, session sarama.ConsumerGroupSession,
 			if ctx.Err() != nil { // select takes either when both are there
 				return ctx.Err()
 			}
+			// gofail: var faultCommitBeforeSending struct{}
+			// session.MarkMessage(record, "")
+			// session.Commit()
 			if err := handle(ctx, record); err != nil {
 				return err
 			}

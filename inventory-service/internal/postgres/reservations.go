@@ -76,6 +76,10 @@ func (r *Repository) reserveAlone(ctx context.Context, id string, lines stock.Li
 	err := r.pool.QueryRow(ctx, reserveStatement, id, skuCodes, quantities).Scan(&state)
 	// gofail: var reserveAloneAfter struct{}
 	if errors.Is(err, pgx.ErrNoRows) {
+		// gofail: var faultReserveNotIdempotent struct{}
+		// for line := range lines.All() {
+		// 	_, _ = r.pool.Exec(ctx, "UPDATE stock SET quantity = quantity - $2 WHERE sku_code = $1", line.SKUCode, line.Quantity)
+		// }
 		return r.readReservation(ctx, id)
 	}
 	return stock.Reservation{ID: id, State: state, Lines: lines}, err

@@ -77,6 +77,8 @@ func (s *Service) Place(ctx context.Context, o Order, traceParent string) (Statu
 	if !mine {
 		return s.answerTaken(ctx, entry)
 	}
+	// gofail: var faultPublishBeforeDecision struct{}
+	// s.outbox.Owe(entry, entry.decide(Placed, s.timestamp()))
 	held, err := s.reserve(ctx, o)
 	if errors.Is(err, ErrHeldOtherwise) {
 		return "", ErrTaken
@@ -88,6 +90,9 @@ func (s *Service) Place(ctx context.Context, o Order, traceParent string) (Statu
 	if held {
 		status = Placed
 	}
+	// gofail: var faultAnswerBeforeDecision struct{}
+	// go s.decide(context.WithoutCancel(ctx), entry, status)
+	// return status, nil
 	return s.decide(ctx, entry, status)
 }
 
@@ -156,6 +161,8 @@ func (s *Service) decide(ctx context.Context, entry Entry, status Status) (Statu
 		return status, nil
 	}
 	if !errors.Is(err, ErrDuplicate) {
+		// gofail: var faultReleaseWithoutDecision struct{}
+		// _ = s.inventory.Release(context.WithoutCancel(ctx), entry.Order.Number)
 		return "", fmt.Errorf("write the decision: %w", err)
 	}
 	standing, err := findDecided(ctx, s.decisions, entry.Order.Number)
