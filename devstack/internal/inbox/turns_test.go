@@ -55,3 +55,38 @@ func TestCommandsThatComeTogether(t *testing.T) {
 		t.Errorf("got %v, want the two mails", got)
 	}
 }
+
+// written notes each write of a connection.
+type written struct {
+	net.Conn
+	pieces []string
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.pieces = append(w.pieces, string(p))
+	return len(p), nil
+}
+
+func (w *written) Read([]byte) (int, error)         { return 0, nil }
+func (w *written) SetWriteDeadline(time.Time) error { return nil }
+func (w *written) Close() error                     { return nil }
+
+func TestAnswersGoTogether(t *testing.T) {
+	below := &written{}
+	conn := &turnConn{Conn: below}
+	for _, act := range []func() error{
+		func() error { _, err := conn.Write([]byte("a")); return err },
+		func() error { _, err := conn.Write([]byte("b")); return err },
+		func() error { _, err := conn.Read(nil); return err },
+		func() error { _, err := conn.Read(nil); return err },
+		func() error { _, err := conn.Write([]byte("c")); return err },
+		conn.Close,
+	} {
+		if err := act(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(below.pieces, "|"); got != "ab|c" {
+		t.Errorf("got %q written, want ab when the next command is waited for, and c at the end", got)
+	}
+}
