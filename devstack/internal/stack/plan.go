@@ -184,12 +184,15 @@ func (p *Plan) embedded(name string, needs []string, stopWithin time.Duration, r
 
 // withCollection says how often a part of our own collects its garbage, unless
 // GOGC says it for all. The databases make much and keep little: FerretDB takes a
-// third less of a core if it may grow to five times what it keeps, some megabytes.
-// Of the traces most is kept, which the collector would otherwise double.
+// third less of a core if it may grow to five times what it keeps, some megabytes,
+// and a twentieth less again at nine times. Of the traces most is kept, which the
+// collector would otherwise double.
 func (p *Plan) withCollection(name string, values map[string]string) map[string]string {
 	percent := "100" // Go's own
 	switch name {
-	case FerretDB, Kafka:
+	case FerretDB:
+		percent = "800"
+	case Kafka:
 		percent = "400"
 	case Traces:
 		percent = "30"
