@@ -58,7 +58,7 @@ func start(t *testing.T) (*mongo.Database, *postgrestest.Server) {
 		}
 	})
 	eventually(t, "FerretDB answers", func() bool { return ferretdb.Ready(free[0])(t.Context()) == nil })
-	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + address).SetWriteConcern(writeconcern.Majority()).SetTimeout(5 * time.Second))
+	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + address).SetWriteConcern(writeconcern.Majority()).SetTimeout(limit))
 	if err != nil {
 		t.Fatal(err)
 	}
