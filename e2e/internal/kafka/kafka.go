@@ -80,6 +80,12 @@ func (c *Client) Write(record Record) (Record, error) {
 
 // Find returns the topic's records with the key, of all that are there now.
 func (c *Client) Find(ctx context.Context, topic, key string) ([]Record, error) {
+	all, err := c.ReadAll(ctx, topic)
+	return slices.DeleteFunc(all, func(r Record) bool { return string(r.Key) != key }), err
+}
+
+// ReadAll returns all records of the topic that are there now.
+func (c *Client) ReadAll(ctx context.Context, topic string) ([]Record, error) {
 	partitions, err := c.client.Partitions(topic)
 	if err != nil {
 		return nil, fmt.Errorf("list the partitions of %s: %w", topic, err)
@@ -101,7 +107,7 @@ func (c *Client) Find(ctx context.Context, topic, key string) ([]Record, error) 
 	if err := errors.Join(failed...); err != nil {
 		return nil, fmt.Errorf("read %s: %w", topic, err)
 	}
-	return slices.DeleteFunc(slices.Concat(found...), func(r Record) bool { return string(r.Key) != key }), nil
+	return slices.Concat(found...), nil
 }
 
 // Count returns how many offsets the topic has handed out.
