@@ -19,21 +19,21 @@ type Invariant string
 
 // The promises.
 const (
-	Settles             Invariant = "settles"
-	CreatedIsPlaced     Invariant = "created-is-placed"
-	RefusedLeftNothing  Invariant = "refused-left-nothing"
-	OneFate             Invariant = "one-fate"
-	AnswersAsPromised   Invariant = "answers-as-promised"
-	StockBalances       Invariant = "stock-balances"
-	StockNotNegative    Invariant = "stock-not-negative"
-	ReadsLinearizable   Invariant = "reads-linearizable"
-	NoStrayReservation  Invariant = "no-stray-reservation"
-	JournalEmpty        Invariant = "journal-empty"
-	EventForEachPlaced  Invariant = "event-for-each-placed"
-	OneMail             Invariant = "one-mail"
-	RepeatsBounded      Invariant = "mail-repeats-bounded"
+	Settles              Invariant = "settles"
+	CreatedIsPlaced      Invariant = "created-is-placed"
+	RefusedLeftNothing   Invariant = "refused-left-nothing"
+	OneFate              Invariant = "one-fate"
+	AnswersAsPromised    Invariant = "answers-as-promised"
+	StockBalances        Invariant = "stock-balances"
+	StockNotNegative     Invariant = "stock-not-negative"
+	ReadsLinearizable    Invariant = "reads-linearizable"
+	NoStrayReservation   Invariant = "no-stray-reservation"
+	JournalEmpty         Invariant = "journal-empty"
+	EventForEachPlaced   Invariant = "event-for-each-placed"
+	OneMail              Invariant = "one-mail"
+	RepeatsBounded       Invariant = "mail-repeats-bounded"
 	DeadLettersExplained Invariant = "dead-letters-explained"
-	NoPanic             Invariant = "no-panic"
+	NoPanic              Invariant = "no-panic"
 )
 
 // Promise is an invariant in words.
