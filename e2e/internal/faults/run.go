@@ -185,7 +185,7 @@ func (r *run) settle(ctx context.Context) (unsettled string) {
 		select {
 		case <-bounded.Done():
 			r.result.Settled = r.Settle
-			return fmt.Sprintf("after %v: %s", r.Settle, unsettled)
+			return fmt.Sprintf("after %v: %s; %s", r.Settle, unsettled, r.observer.Consumers())
 		case <-ticker.C:
 		}
 	}

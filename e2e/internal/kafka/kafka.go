@@ -182,3 +182,25 @@ func (c *Client) Describe(topic string) (partitions int, settings map[string]str
 	}
 	return len(list), settings, nil
 }
+
+// DescribeGroup tells a consumer group's state and members, and what each of them has, in a line.
+func (c *Client) DescribeGroup(group string) (string, error) {
+	admin, err := sarama.NewClusterAdminFromClient(c.client)
+	if err != nil {
+		return "", fmt.Errorf("open the admin: %w", err)
+	}
+	// The admin is not closed: that would close the client that it was made from.
+	described, err := admin.DescribeConsumerGroups([]string{group})
+	if err != nil || len(described) != 1 {
+		return "", fmt.Errorf("describe the group %s: %w", group, err)
+	}
+	text := fmt.Sprintf("the group %s is %s", group, described[0].State)
+	for id, member := range described[0].Members {
+		assigned := map[string][]int32{}
+		if assignment, err := member.GetMemberAssignment(); err == nil && assignment != nil {
+			assigned = assignment.Topics
+		}
+		text += fmt.Sprintf(", %s has %v", id, assigned)
+	}
+	return text, nil
+}

@@ -97,6 +97,15 @@ func (o *Observer) Settled(ctx context.Context) error {
 	return nil
 }
 
+// Consumers tells how the mails' consumer group stands, where that can be told.
+func (o *Observer) Consumers() string {
+	text, err := o.topics.DescribeGroup(system.Notification)
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
 // Look reads everything, and has it audited.
 func (o *Observer) Look(ctx context.Context) (check.State, error) {
 	state := check.State{Orders: make(map[string]check.Order), Events: make(map[string]int), Mails: make(map[string][]check.Mail)}
