@@ -40,8 +40,8 @@ type line struct {
 
 // tick is a mark on an axis.
 type tick struct {
-	At   float64
-	Text string
+	At           float64
+	Text, Anchor string
 }
 
 // bar is a fault on the axis.
@@ -91,14 +91,14 @@ func (p *page) draw(r *faults.Result) {
 		newChart(s, width, "Orders a second", "", []series{
 			{"placed (201)", "good", perSecond(func(b bucket) int { return b.placed })},
 			{"refused (409)", "refused", perSecond(func(b bucket) int { return b.refused })},
-		}, "%.0f"),
+		}, 2, "%.0f"),
 		newChart(s, width, "Errors a second", "Orders that were answered 503, or not at all. Their clients ask again.", []series{
 			{"503 or no answer", "bad", perSecond(func(b bucket) int { return b.failed })},
-		}, "%.0f"),
+		}, 2, "%.0f"),
 		newChart(s, width, "Seconds to an answer", "Of orders, whatever the answer.", []series{
 			{"slowest of 100 (p99)", "slow", quantiles(buckets, 0.99)},
 			{"median", "good", quantiles(buckets, 0.5)},
-		}, "%.3g"),
+		}, 0.02, "%.3g"),
 	}
 	bands := newStrip(s, begun(r.Faults)).Bars
 	for i := range p.Charts {
@@ -146,13 +146,13 @@ type series struct {
 	values      []float64
 }
 
-func newChart(s scale, width time.Duration, name, note string, all []series, format string) chart {
+func newChart(s scale, width time.Duration, name, note string, all []series, least float64, format string) chart {
 	c := chart{Name: name, Note: note, Height: chartHeight}
 	highest := 0.0
 	for _, one := range all {
 		highest = max(highest, slices.Max(one.values))
 	}
-	top := niceTop(highest)
+	top := niceTop(max(highest, least))
 	y := func(value float64) float64 {
 		return chartHeight - chartBottom - (chartHeight-chartTop-chartBottom)*value/top
 	}
@@ -167,7 +167,7 @@ func newChart(s scale, width time.Duration, name, note string, all []series, for
 		c.Lines = append(c.Lines, line{one.name, one.class, path.String()})
 	}
 	for _, share := range []float64{0, 0.5, 1} {
-		c.Grid = append(c.Grid, tick{y(share * top), fmt.Sprintf(format, share*top)})
+		c.Grid = append(c.Grid, tick{At: y(share * top), Text: fmt.Sprintf(format, share*top)})
 	}
 	return c
 }
@@ -192,7 +192,11 @@ func timeTicks(s scale) []tick {
 	}
 	var ticks []tick
 	for at := time.Duration(0); at <= s.whole; at += step {
-		ticks = append(ticks, tick{s.x(at), fmt.Sprintf("%d:%02d", int(at.Minutes()), int(at.Seconds())%60)})
+		mark := tick{s.x(at), fmt.Sprintf("%d:%02d", int(at.Minutes()), int(at.Seconds())%60), "middle"}
+		if mark.At > chartWidth-2*chartLeft/3 { // the drawing ends here
+			mark.At, mark.Anchor = chartWidth, "end"
+		}
+		ticks = append(ticks, mark)
 	}
 	return ticks
 }

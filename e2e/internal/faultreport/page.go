@@ -84,7 +84,7 @@ func newPage(r *faults.Result) page {
 	p.draw(r)
 	p.Tables = []namedTable{
 		newTable("Promises", "What clients were told, against what the databases, the topics and the inbox hold at the end.", promises),
-		newTable("Faults by kind", "Recovered: from the fault's end to the first two seconds in which orders are placed at 60 % of their normal rate, or more; only after faults that were alone when they ended.", faultRows(r)),
+		newTable("Faults by kind", "Recovered: from the fault's end to the first two seconds in which orders are placed at 60 % of their normal rate, or more. Where no fault of the kind was alone until then, the times are upper bounds, for others were on meanwhile.", faultRows(r)),
 		newTable("Answers", "", answerRows(r)),
 		newTable("Every fault", "The numbers are those below the charts.", everyFault(r)),
 	}

@@ -67,23 +67,35 @@ func faultRows(r *faults.Result) [][]string {
 		if times == 0 {
 			continue
 		}
-		var took []time.Duration
-		for _, recovery := range r.Recoveries {
-			if recovery.Kind == kind.Kind && recovery.Known {
-				took = append(took, recovery.Took)
-			}
-		}
-		slices.Sort(took)
-		median, most := none, none
-		if len(took) > 0 {
-			median, most = fmt.Sprintf("%.1f s", took[len(took)/2].Seconds()), fmt.Sprintf("%.1f s", took[len(took)-1].Seconds())
-		}
-		rows = append(rows, []string{string(kind.Kind), fmt.Sprint(times), fmt.Sprintf("%.1f", on.Seconds()), median, most, fmt.Sprint(len(took))})
+		rows = append(rows, append([]string{string(kind.Kind), fmt.Sprint(times), fmt.Sprintf("%.1f", on.Seconds())}, recovered(r.Recoveries, kind.Kind)...))
 	}
 	if len(rows) == 1 {
 		rows = append(rows, []string{"none", "0", "0", none, none, "0"})
 	}
 	return rows
+}
+
+// recovered returns the median and the longest of the times to recover from a kind, and of how many: those that no other fault disturbed, or else, as bounds, of all.
+func recovered(all []faults.Recovery, kind chaos.Kind) []string {
+	var alone, known []time.Duration
+	for _, recovery := range all {
+		if recovery.Kind != kind || !recovery.Known {
+			continue
+		}
+		known = append(known, recovery.Took)
+		if recovery.Alone {
+			alone = append(alone, recovery.Took)
+		}
+	}
+	took, bound := alone, ""
+	if len(alone) == 0 {
+		took, bound = known, "≤ "
+	}
+	if len(took) == 0 {
+		return []string{none, none, "0"}
+	}
+	slices.Sort(took)
+	return []string{fmt.Sprintf("%s%.1f s", bound, took[len(took)/2].Seconds()), fmt.Sprintf("%s%.1f s", bound, took[len(took)-1].Seconds()), fmt.Sprint(len(took))}
 }
 
 // answerRows counts the answers by what was asked.

@@ -22,12 +22,13 @@ type Recovery struct {
 	Kind chaos.Kind
 	// Took is from the fault's end to the beginning of the first two seconds in which at least 60 % of the normal rate of orders was answered 201.
 	Took time.Duration
-	// Known says that it was: not where the next fault, or the end of the run, came first.
+	// Known says that it was: not where the run ended first.
 	Known bool
+	// Alone says that no other fault was on meanwhile. Where one was, the fault itself may have been recovered from sooner.
+	Alone bool
 }
 
-// recover201 returns the normal rate of placed orders by the second, which is the median of all windows in which there was no fault, and how long it took to come back to it after each fault that was
-// alone when it ended.
+// recover201 returns the normal rate of placed orders by the second, which is the median of all windows in which there was no fault, and how long it took to come back to it after each fault.
 func recover201(calls []history.Call, faults []chaos.Fault, duration time.Duration) (normal float64, recoveries []Recovery) {
 	var placed []time.Duration
 	for _, call := range calls {
@@ -55,13 +56,13 @@ func recover201(calls []history.Call, faults []chaos.Fault, duration time.Durati
 	enough := max(1, int(recovered*float64(usual)))
 	for i, fault := range faults {
 		others := slices.Delete(slices.Clone(faults), i, i+1)
-		if fault.Began == 0 || faultIn(others, fault.Ended, fault.Ended+lookStep) {
+		if fault.Began == 0 {
 			continue
 		}
 		found := Recovery{Kind: fault.Kind}
-		for at := fault.Ended; at+window <= duration && !faultIn(others, fault.Ended, at+window); at += lookStep {
+		for at := fault.Ended; at+window <= duration; at += lookStep {
 			if within(at, at+window) >= enough {
-				found.Took, found.Known = at-fault.Ended, true
+				found.Took, found.Known, found.Alone = at-fault.Ended, true, !faultIn(others, fault.Ended, at+window)
 				break
 			}
 		}

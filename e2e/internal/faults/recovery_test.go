@@ -16,6 +16,7 @@ func TestRecovery(t *testing.T) {
 		{Kind: chaos.Reset, Began: 40 * second, Ended: 44 * second},    // ends while the next is on
 		{Kind: chaos.Delay, Began: 43 * second, Ended: 46 * second},    // never recovered from before the next
 		{Kind: chaos.Poison, Began: 50 * second, Ended: 51 * second},   // the same, and the run ends
+		{Kind: chaos.Drip, Began: 11 * second, Ended: 13 * second},     // in the midst of the first
 		{Kind: chaos.Jitter, Began: 0, Ended: 0, At: 70 * time.Second}, // never began
 	}
 	var calls []history.Call
@@ -30,7 +31,7 @@ func TestRecovery(t *testing.T) {
 		t.Errorf("the normal rate is %v; want 10", normal)
 	}
 	want := map[chaos.Kind]Recovery{
-		chaos.Kill: {chaos.Kill, 2200 * time.Millisecond, true}, chaos.Freeze: {chaos.Freeze, 0, true}, chaos.Delay: {Kind: chaos.Delay}, chaos.Poison: {Kind: chaos.Poison},
+		chaos.Kill: {chaos.Kill, 2200 * time.Millisecond, true, false}, chaos.Freeze: {chaos.Freeze, 0, true, true}, chaos.Reset: {Kind: chaos.Reset}, chaos.Drip: {chaos.Drip, 1200 * time.Millisecond, true, true}, chaos.Delay: {Kind: chaos.Delay}, chaos.Poison: {Kind: chaos.Poison},
 	}
 	if len(recoveries) != len(want) {
 		t.Errorf("got %+v", recoveries)
