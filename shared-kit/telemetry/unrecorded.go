@@ -34,12 +34,18 @@ func (idTracer) Start(ctx context.Context, _ string, _ ...trace.SpanStartOption)
 		TraceState: parent.TraceState(),
 	}
 	for !ids.TraceID.IsValid() {
-		binary.NativeEndian.PutUint64(ids.TraceID[:8], rand.Uint64())
-		binary.NativeEndian.PutUint64(ids.TraceID[8:], rand.Uint64())
+		fill(ids.TraceID[:])
 	}
 	for !ids.SpanID.IsValid() {
-		binary.NativeEndian.PutUint64(ids.SpanID[:], rand.Uint64())
+		fill(ids.SpanID[:])
 	}
 	ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(ids))
 	return ctx, trace.SpanFromContext(ctx)
+}
+
+// fill makes up an id of 8 or 16 bytes.
+func fill(id []byte) {
+	for ; len(id) > 0; id = id[8:] {
+		binary.NativeEndian.PutUint64(id, rand.Uint64()) //nolint:gosec // ids have to be rare, not secret
+	}
 }
