@@ -46,10 +46,14 @@ type victims struct {
 	sku    string
 }
 
+func (v *victims) victim(service string) *victim {
+	return map[string]*victim{system.Order: v.order, system.Inventory: v.inventory, system.Notification: v.notification}[service]
+}
+
 // startVictims puts services with fail points in the place of the stack's own.
-func startVictims(t *testing.T) *victims {
+func startVictims(t *testing.T, abandonAfter time.Duration) *victims {
 	t.Helper()
-	w := ownWorld(t, "ORDER_ABANDON_AFTER="+soonAbandoned.String())
+	w := ownWorld(t, "ORDER_ABANDON_AFTER="+abandonAfter.String())
 	for _, name := range system.Services() {
 		if err := w.StopPart(t.Context(), name); err != nil {
 			t.Fatal(err)
@@ -138,7 +142,7 @@ func TestKillPoints(t *testing.T) {
 	for _, name := range failpoints.Services() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := startVictims(t)
+			v := startVictims(t, soonAbandoned)
 			crashed := 0
 			for _, point := range theSuite.points {
 				if point.Service == name && !point.IsFault() {
@@ -165,7 +169,7 @@ func checkKilled(t *testing.T, v *victims, name string, crashed int) {
 
 // crashAt has the service stay at the point, kills it there, and starts it again.
 func (v *victims) crashAt(t *testing.T, point failpoints.Point) {
-	it := map[string]*victim{system.Order: v.order, system.Inventory: v.inventory, system.Notification: v.notification}[point.Service]
+	it := v.victim(point.Service)
 	bring := v.bringers()[point.Name]
 	if bring == nil {
 		bring = v.placeSome

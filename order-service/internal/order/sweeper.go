@@ -102,8 +102,9 @@ func (s *Sweeper) end(ctx context.Context, entry Entry) error {
 	decision, err := s.decisions.Find(ctx, entry.Order.Number)
 	if errors.Is(err, ErrNotFound) {
 		// gofail: var faultSweeperWithoutFence struct{}
+		// err = s.inventory.Release(ctx, entry.Order.Number)
 		// s.outbox.Owe(entry, entry.decide(Cancelled, s.now()))
-		// return s.inventory.Release(ctx, entry.Order.Number)
+		// return err
 		decision, err = s.cancel(ctx, entry)
 	}
 	if err != nil {
