@@ -175,7 +175,8 @@ func crashBeforeDecision(t *testing.T, w *witness) {
 	}()
 	w.reached(t, w.order, "decisionBefore")
 	select { // who answers before the decision is given the time to
-	case <-answered:
+	case err := <-answered:
+		t.Log(err)
 		w.order.service.Kill()
 	case <-time.After(time.Second):
 		w.order.service.Kill()
