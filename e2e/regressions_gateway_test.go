@@ -125,7 +125,7 @@ type watchedUpstream struct {
 	pauses   []time.Duration // the first is that before the first try
 }
 
-func (u *watchedUpstream) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+func (u *watchedUpstream) ServeHTTP(rw http.ResponseWriter, _ *http.Request) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.pauses = append(u.pauses, time.Since(u.answered))
