@@ -83,13 +83,14 @@ func replayedRecords(t *testing.T, w *world) {
 // refuses is laid aside, and all others arrive.
 func badAddresses(t *testing.T, w *world) {
 	record := promises.NewRecord()
-	sku := newStock(t, w, record, 100)
+	sku, number := newStock(t, w, record, 100), newID("ORD")
 	var requests []badRequest
 	for _, address := range []string{"user", "user@", "@example.com", "user@example", "a b@example.com", "user@example.com, b@example.com", "User <user@example.com>", "user@exa_mple.com", "üser@example.com",
 		`user@example.com\r\nBcc: c@example.com`, strings.Repeat("x", 65) + "@example.com", "a@" + strings.Repeat("x.", 130) + "com"} {
-		requests = append(requests, badRequest{"address " + address, post, "/api/order", orderBody(sku, `"email":"`+address+`",`, "1"), []string{"userDetails.email"}})
+		requests = append(requests, badRequest{"address " + address, post, "/api/order", orderBody(number, sku, `"email":"`+address+`",`, "1"), []string{"userDetails.email"}})
 	}
 	checkRefused(t, w.shop, requests)
+	wantNoOrder(t, w, number)
 
 	server := startMoodyServer(t)
 	service := mailThrough(t, w, server)

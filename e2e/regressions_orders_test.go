@@ -12,12 +12,15 @@ import (
 	"github.com/steadfast-shop/steadfast/e2e/internal/shop"
 )
 
-// refusedNumber is the number of orders that must be refused.
-const refusedNumber = "refused-order"
-
 // orderBody returns an order of one line, with the address as a field and its comma, or nothing, and the quantity as it is to be sent.
-func orderBody(sku, email, quantity string) string {
-	return fmt.Sprintf(`{"orderNumber":%q,"skuCode":%q,"price":1,"quantity":%s,"userDetails":{"userId":"u",%s"firstName":"J","lastName":"D"}}`, refusedNumber, sku, quantity, email)
+func orderBody(number, sku, email, quantity string) string {
+	return fmt.Sprintf(`{"orderNumber":%q,"skuCode":%q,"price":1,"quantity":%s,"userDetails":{"userId":"u",%s"firstName":"J","lastName":"D"}}`, number, sku, quantity, email)
+}
+
+// wantNoOrder fails the test if the customer of orderBody has an order of the number.
+func wantNoOrder(t *testing.T, w *world, number string) {
+	t.Helper()
+	wantProblem(t, must(t)(w.shop.Send(t.Context(), get, "/api/order/u/"+number, "")), http.StatusNotFound, "order_not_found")
 }
 
 // resendDoublesTheOrder sends one order fifty times at once, once more when all of it is over, and then another one under its number.
@@ -48,13 +51,13 @@ func resendDoublesTheOrder(t *testing.T, w *world) {
 func missingAddress(t *testing.T, w *world) {
 	t.Parallel()
 	record := promises.NewRecord()
-	sku := newStock(t, w, record, 10)
+	sku, refused := newStock(t, w, record, 10), newID("ORD")
 	var requests []badRequest
 	for name, email := range map[string]string{"no address": "", "null": `"email":null,`, "an empty address": `"email":"",`, "a blank address": `"email":" ",`} {
-		requests = append(requests, badRequest{name, post, "/api/order", orderBody(sku, email, "1"), []string{"userDetails.email"}})
+		requests = append(requests, badRequest{name, post, "/api/order", orderBody(refused, sku, email, "1"), []string{"userDetails.email"}})
 	}
 	checkRefused(t, w.shop, requests)
-	wantProblem(t, must(t)(w.shop.Send(t.Context(), get, "/api/order/u/"+refusedNumber, "")), http.StatusNotFound, "order_not_found")
+	wantNoOrder(t, w, refused)
 	wantQuantity(t, w.shop, sku, 10)
 
 	order := newOrder(sku, 1)
@@ -76,26 +79,26 @@ func missingAddress(t *testing.T, w *world) {
 func badQuantities(t *testing.T, w *world) {
 	t.Parallel()
 	record := promises.NewRecord()
-	sku, other := newStock(t, w, record, 100), newID("SKU")
+	sku, other, refused := newStock(t, w, record, 100), newID("SKU"), newID("ORD")
 	const customer = `"userDetails":{"userId":"u","email":"user@example.com","firstName":"J","lastName":"D"}`
 	var requests []badRequest
 	for _, quantity := range []string{"0", "-1", "-9223372036854775808", "1.5", "1e2", "9223372036854775808", "true", "null", `"1"`} {
 		requests = append(requests,
-			badRequest{"quantity " + quantity, post, "/api/order", orderBody(sku, `"email":"user@example.com",`, quantity), []string{"quantity"}},
+			badRequest{"quantity " + quantity, post, "/api/order", orderBody(refused, sku, `"email":"user@example.com",`, quantity), []string{"quantity"}},
 			badRequest{"items: quantity " + quantity, post, "/api/order",
-				fmt.Sprintf(`{"orderNumber":%q,"items":[{"skuCode":%q,"price":1,"quantity":1},{"skuCode":%q,"price":1,"quantity":%s}],%s}`, refusedNumber, sku, sku, quantity, customer),
+				fmt.Sprintf(`{"orderNumber":%q,"items":[{"skuCode":%q,"price":1,"quantity":1},{"skuCode":%q,"price":1,"quantity":%s}],%s}`, refused, sku, sku, quantity, customer),
 				[]string{"items[1].quantity"}},
 			badRequest{"create: quantity " + quantity, post, "/api/inventory", fmt.Sprintf(`{"skuCode":%q,"quantity":%s}`, other, quantity), []string{"quantity"}},
 		)
 	}
 	requests = append(requests,
-		badRequest{"no quantity", post, "/api/order", fmt.Sprintf(`{"orderNumber":%q,"skuCode":%q,"price":1,%s}`, refusedNumber, sku, customer), []string{"quantity"}},
+		badRequest{"no quantity", post, "/api/order", fmt.Sprintf(`{"orderNumber":%q,"skuCode":%q,"price":1,%s}`, refused, sku, customer), []string{"quantity"}},
 		badRequest{"create: no quantity", post, "/api/inventory", fmt.Sprintf(`{"skuCode":%q}`, other), []string{"quantity"}},
 	)
 	for _, delta := range []string{"0", "0.5", "null", "true", "9223372036854775808"} {
 		requests = append(requests, badRequest{"delta " + delta, post, "/api/inventory/" + sku + "/adjustments", fmt.Sprintf(`{"adjustmentId":"a","delta":%s}`, delta), []string{"delta"}})
 	}
 	checkRefused(t, w.shop, requests)
-	wantProblem(t, must(t)(w.shop.Send(t.Context(), get, "/api/order/u/"+refusedNumber, "")), http.StatusNotFound, "order_not_found")
+	wantNoOrder(t, w, refused)
 	wantJSON(t, must(t)(w.shop.SendJSON(t.Context(), get, "/api/inventory", []string{sku, other})), `[100,null]`)
 }

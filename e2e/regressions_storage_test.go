@@ -197,10 +197,12 @@ func oneQueryForAllSKUs(t *testing.T, w *world) {
 const (
 	fewOrders, manyOrders = 100, 100_000
 	ordersOfAUser         = 10
-	// An index keeps a list from growing with what others have ordered; what is left is noise. Reading all of them makes it ten times as slow.
-	mostGrowth = 3
-	// grewWithin is how long the database may take to get its indexes in order after so many inserts.
-	grewWithin = 30 * time.Second
+	// listPairs is how often the list is asked for in either database.
+	listPairs = 41
+	// mostGrowth is how many times as long a list may take among many orders as among few. With an index it takes as long, and without one four times, on a busy machine, or more.
+	mostGrowth = 2
+	// indexedWithin is by when an order-service must have made its indexes; it bounds each insert, too.
+	indexedWithin = 30 * time.Second
 )
 
 // listDoesNotGrow compares the list of one user among few orders with that among many, in turn, so that whatever else the machine does slows down both.
@@ -217,32 +219,32 @@ func listDoesNotGrow(t *testing.T, w *world) {
 	}
 	for _, database := range []string{few, many} {
 		orders := ordersIn(t, database)
-		eventually(t, grewWithin, func(ctx context.Context) error { return isIndexed(ctx, orders) })
+		eventually(t, indexedWithin, func(ctx context.Context) error { return isIndexed(ctx, orders) })
 		insertOrders(t, orders, map[string]int{few: fewOrders, many: manyOrders}[database])
 	}
-	eventually(t, grewWithin, func(ctx context.Context) error {
-		took := make(map[string][]time.Duration)
-		for i := range 21 {
-			user := fmt.Sprintf("user-%d", i%(fewOrders/ordersOfAUser))
-			for database, client := range lists {
-				asked := time.Now()
-				answer, err := client.Orders(ctx, user, "")
-				if err != nil || strings.Count(answer.Body, `"orderNumber"`) != ordersOfAUser {
-					return fmt.Errorf("the list of %s is %s, %w; want %d orders", user, answer, err, ordersOfAUser)
-				}
-				took[database] = append(took[database], time.Since(asked))
+	took := make(map[string][]time.Duration)
+	for i := range listPairs {
+		user := fmt.Sprintf("user-%d", i%(fewOrders/ordersOfAUser))
+		for database, client := range lists {
+			asked := time.Now()
+			answer := must(t)(client.Orders(t.Context(), user, ""))
+			took[database] = append(took[database], time.Since(asked))
+			if strings.Count(answer.Body, `"orderNumber"`) != ordersOfAUser {
+				t.Fatalf("the list of %s is %s; want %d orders", user, answer, ordersOfAUser)
 			}
 		}
-		amongFew, amongMany := median(took[few]), median(took[many])
-		if amongMany > mostGrowth*amongFew {
-			return fmt.Errorf("a list takes %v among %d orders, and %v among %d", amongFew, fewOrders, amongMany, manyOrders)
-		}
-		t.Logf("a list takes %v among %d orders, and %v among %d", amongFew, fewOrders, amongMany, manyOrders)
-		return nil
-	})
+	}
+	amongFew, amongMany := undisturbed(took[few]), undisturbed(took[many])
+	t.Logf("a list takes %v among %d orders, and %v among %d", amongFew, fewOrders, amongMany, manyOrders)
+	if amongMany > mostGrowth*amongFew {
+		t.Errorf("a list takes %.1f times as long among %d orders; want at most %d times", float64(amongMany)/float64(amongFew), manyOrders, mostGrowth)
+	}
 }
 
-func median(all []time.Duration) time.Duration { return slices.Sorted(slices.Values(all))[len(all)/2] }
+// undisturbed returns what a tenth of the times stay below: those that the rest of the machine has disturbed least.
+func undisturbed(all []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(all))[len(all)/10]
+}
 
 // ordersIn returns the collection of orders in a database.
 func ordersIn(t *testing.T, database string) *mongo.Collection {
@@ -251,7 +253,7 @@ func ordersIn(t *testing.T, database string) *mongo.Collection {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := mongo.Connect(options.Client().ApplyURI(database).SetTimeout(grewWithin))
+	client, err := mongo.Connect(options.Client().ApplyURI(database).SetTimeout(indexedWithin))
 	if err != nil {
 		t.Fatal(err)
 	}
