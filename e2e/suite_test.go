@@ -37,7 +37,7 @@ const (
 	abandonAfter = 10 * time.Second
 	sweepWithin  = abandonAfter + 4*time.Second
 	// readdressed is by when a placed order is mailed though its consumer was killed: the group's session time-out, and the time to read the ledger.
-	readdressed      = 60 * time.Second
+	readdressed = 60 * time.Second
 	// embedded and apache are devstack's names for the brokers.
 	embedded, apache = "embedded", "apache"
 	// perPartition is how many mails may be under way at once: one for each partition.
