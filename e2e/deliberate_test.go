@@ -209,10 +209,12 @@ func decideWhileSwept(t *testing.T, w *witness) {
 		t.Fatalf("got %s; want an order that is left undecided", answer)
 	}
 	w.stay(t, w.order, "releaseCallBefore", "1*sleep(2000)")
+	w.stay(t, w.order, "releaseCallAfter", "1*sleep(1)")
 	w.reached(t, w.order, "releaseCallBefore")
 	if answer, err := w.place(t.Context(), order); err != nil {
 		t.Error(answer, err)
 	}
+	w.reached(t, w.order, "releaseCallAfter")
 }
 
 // replayMailed sends an order again once it is mailed and its consumer has been replaced.

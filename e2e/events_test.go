@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 
 	"github.com/steadfast-shop/steadfast/e2e/internal/kafka"
-	"github.com/steadfast-shop/steadfast/e2e/internal/metrics"
 	"github.com/steadfast-shop/steadfast/e2e/internal/promises"
 	"github.com/steadfast-shop/steadfast/e2e/internal/shop"
 )
@@ -84,66 +82,6 @@ func TestEventOfAnOrder(t *testing.T) {
 			t.Errorf("line %d of the event is %v; want %v", i, line, item)
 		}
 	}
-}
-
-// TestPoisonRecords writes what is no event to each partition: it lands in the dead letters with its reason and origin, and the orders behind it are mailed.
-func TestPoisonRecords(t *testing.T) {
-	w := sharedWorld(t)
-	valid := func(number, email string) []byte {
-		return fmt.Appendf(nil, `{"orderNumber":%q,"customer":{"userId":"u","email":%q},"lines":[{"skuCode":"S","quantity":"1","unitPriceMinor":"1"}]}`, number, email)
-	}
-	var written []kafka.Record
-	for i, value := range [][]byte{
-		nil, {}, []byte("not an event"), []byte("\x00\xff\xfe"), []byte(`{}`), []byte(`[1,2]`), []byte(`{"orderNumber":"` + newID("ORD") + `"}`),
-		valid(newID("ORD"), "nobody"), valid(newID("ORD"), ""), valid("", "a@example.com"), valid(newID("ORD"), "a@example.com>\r\nRCPT TO:<b@example.com"), []byte(strings.Repeat("x", 500_000)),
-	} {
-		poison, err := w.kafka.Write(kafka.Record{
-			Topic: topics.OrderPlaced, Partition: int32(i) % topics.Partitions, Key: []byte(newID("poison")), Value: value,
-			Headers: []sarama.RecordHeader{{Key: []byte("of"), Value: []byte("a stranger")}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		written = append(written, poison)
-	}
-	record := promises.NewRecord()
-	placeAll(t, w.shop, record, newOrders(newStock(t, w, record, 100), 20))
-	checkPromises(t, w.system(), record, 0)
-	for _, poison := range written {
-		letter := waitForRecord(t, w, topics.OrderPlacedDLQ, string(poison.Key))
-		if string(letter.Value) != string(poison.Value) || letter.Header("of") != "a stranger" {
-			t.Errorf("the dead letter is %.100q with %v; want %.100q", letter.Value, letter.Headers, poison.Value)
-		}
-		if at, err := time.Parse(time.RFC3339, letter.Header("dlq-time")); err != nil || time.Since(at).Abs() > time.Minute {
-			t.Errorf("dlq-time is %q", letter.Header("dlq-time"))
-		}
-		if letter.Header("dlq-reason") == "" || letter.Header("dlq-topic") != topics.OrderPlaced || letter.Header("dlq-partition") != strconv.Itoa(int(poison.Partition)) ||
-			letter.Header("dlq-offset") != strconv.FormatInt(poison.Offset, 10) {
-			t.Errorf("the dead letter of %d/%d says %v", poison.Partition, poison.Offset, letter.Headers)
-		}
-	}
-}
-
-// TestReplayedEvents writes the event of an order again: to its partition, and to another one.
-func TestReplayedEvents(t *testing.T) {
-	w := sharedWorld(t)
-	record := promises.NewRecord()
-	order := newOrder(newStock(t, w, record, 10), 1)
-	placeAll(t, w.shop, record, []shop.Order{order})
-	checkPromises(t, w.system(), record, 0)
-	event := waitForRecord(t, w, topics.OrderPlaced, order.Number)
-	repeated, err := metrics.Sum(t.Context(), w.URLs.Notification, "notification_mails_repeated_total")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range topics.Partitions {
-		if _, err := w.kafka.Write(event); err != nil {
-			t.Fatal(err)
-		}
-		event.Partition = (event.Partition + 1) % topics.Partitions
-	}
-	wantMetric(t, readdressed, w.URLs.Notification, "notification_mails_repeated_total", func(v float64) bool { return v >= repeated+topics.Partitions })
-	checkPromises(t, w.system(), record, 0)
 }
 
 // TestForeignEvent mails an order whose event somebody else has written, with fields that we do not know.

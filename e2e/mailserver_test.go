@@ -2,11 +2,8 @@ package e2e_test
 
 import (
 	"bytes"
-	"context"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	netmail "net/mail"
 	netsmtp "net/smtp"
 	"strings"
@@ -14,12 +11,6 @@ import (
 	"testing"
 
 	"github.com/emersion/go-smtp"
-
-	"github.com/steadfast-shop/steadfast/shared-proto/topics"
-
-	"github.com/steadfast-shop/steadfast/e2e/internal/promises"
-	"github.com/steadfast-shop/steadfast/e2e/internal/shop"
-	"github.com/steadfast-shop/steadfast/e2e/internal/system"
 )
 
 // moodyServer is a mail server that refuses the addresses beginning with "refused" until it is healed, puts off the first mail
@@ -128,56 +119,4 @@ func (s *moodySession) Data(r io.Reader) error {
 		return s.conn.Conn().Close()
 	}
 	return nil
-}
-
-// TestMoodyMailServer mails through a server that refuses some mails and loses the connection over others: what is refused is laid aside, and all others arrive.
-func TestMoodyMailServer(t *testing.T) {
-	t.Parallel()
-	w := ownWorld(t)
-	stopPart(t, w, system.Notification)
-	server := startMoodyServer(t)
-	host, port, err := net.SplitHostPort(server.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	startService(t, system.Notification, append(w.Settings(), "SMTP_HOST="+host, "SMTP_PORT="+port)...)
-
-	record := promises.NewRecord()
-	sku := newStock(t, w, record, 100)
-	var orders []shop.Order
-	for i := range 24 {
-		order := newOrder(sku, 1)
-		order.User.Email = []string{"refused", "dropped", "good"}[i%3] + "-" + order.User.Email
-		orders = append(orders, order)
-	}
-	placeAll(t, w.shop, record, orders)
-	wantAnswers(t, record, map[int]int{http.StatusCreated: len(orders)})
-	for _, order := range orders {
-		kind, _, _ := strings.Cut(order.User.Email, "-")
-		if kind == "refused" {
-			letter := waitForRecord(t, w, topics.OrderPlacedDLQ, order.Number)
-			if reason := letter.Header("dlq-reason"); !strings.Contains(reason, "550") || strings.Contains(reason, order.User.Email) {
-				t.Errorf("the reason of a refused mail is %q", reason)
-			}
-			continue
-		}
-		want := map[string]int{"good": 1, "dropped": 2}[kind] // after a drop nobody knows whether the mail was taken
-		eventually(t, readdressed, func(context.Context) error {
-			if got := len(server.mailsTo(order.User.Email)); got < want {
-				return fmt.Errorf("%d mails came for %s; want %d", got, kind, want)
-			}
-			return nil
-		})
-	}
-	for _, order := range orders {
-		mails := server.mailsTo(order.User.Email)
-		if strings.HasPrefix(order.User.Email, "good") && len(mails) != 1 {
-			t.Errorf("%d mails came where nothing was lost; want 1", len(mails))
-		}
-		for _, id := range mails {
-			if id == "" || id != mails[0] {
-				t.Errorf("the mails of one order have the Message-IDs %q", mails)
-			}
-		}
-	}
 }

@@ -2,9 +2,7 @@ package e2e_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -15,14 +13,8 @@ import (
 	"github.com/steadfast-shop/steadfast/e2e/internal/system"
 )
 
-const (
-	// settingSMTPOutage is how long TestSMTPIsAway keeps the mail server down.
-	settingSMTPOutage = "STEADFAST_E2E_SMTP_OUTAGE"
-	// answerWithin is the gateway's deadline of a request, and what a busy machine adds.
-	answerWithin = 10*time.Second + 2*time.Second
-	// labels of order-service's breakers
-	ofOrders, writes, reads = `upstream="order-service"`, `calls="writes"`, `calls="reads"`
-)
+// answerWithin is the gateway's deadline of a request, and what a busy machine adds.
+const answerWithin = 10*time.Second + 2*time.Second
 
 // wantUnavailable fails the test unless the answer is the fallback.
 func wantUnavailable(t *testing.T, answer shop.Answer) {
@@ -31,127 +23,6 @@ func wantUnavailable(t *testing.T, answer shop.Answer) {
 	if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
 		t.Errorf("Retry-After %q; want a few seconds", answer.Header.Get("Retry-After"))
 	}
-}
-
-// TestOutages stops parts of one stack, one after the other.
-func TestOutages(t *testing.T) {
-	if testing.Short() {
-		t.Skip("short: stops parts and waits for them, which takes a minute")
-	}
-	t.Parallel()
-	w := ownWorld(t)
-	t.Run("consumer that starts after the orders", func(t *testing.T) { consumerStartsAfterTheOrders(t, w) })
-	t.Run("inventory", func(t *testing.T) { inventoryIsAway(t, w) })
-	t.Run("Kafka", func(t *testing.T) { kafkaIsAway(t, w) })
-	t.Run("SMTP", func(t *testing.T) { smtpIsAway(t, w) })
-}
-
-// consumerStartsAfterTheOrders runs first: the consumer group has read nothing yet, and so must begin at the oldest record.
-func consumerStartsAfterTheOrders(t *testing.T, w *world) {
-	stopPart(t, w, system.Notification)
-	record := promises.NewRecord()
-	placeAll(t, w.shop, record, newOrders(newStock(t, w, record, 100), 20))
-	wantAnswers(t, record, map[int]int{http.StatusCreated: 20})
-	startPart(t, w, system.Notification)
-	checkPromises(t, w.system(), record, 0)
-}
-
-func inventoryIsAway(t *testing.T, w *world) {
-	record := promises.NewRecord()
-	sku := newStock(t, w, record, 100)
-	before := newOrder(sku, 1)
-	placeAll(t, w.shop, record, []shop.Order{before})
-	stopPart(t, w, system.Inventory)
-
-	abandoned, resumed := newOrder(sku, 1), newOrder(sku, 1)
-	for _, order := range []shop.Order{abandoned, resumed} {
-		answer, err := record.Place(t.Context(), w.shop, order)
-		wantUnavailable(t, must(t)(answer, err))
-	}
-	if fate, known, err := w.shop.Fate(t.Context(), resumed.User.ID, resumed.Number); err != nil || !known || fate.Status != "PENDING" {
-		t.Errorf("the order that was answered 503 is %q, %v, %v; want PENDING", fate.Status, known, err)
-	}
-	for range 10 { // until the breaker is open, and beyond
-		wantUnavailable(t, must(t)(record.Place(t.Context(), w.shop, newOrder(sku, 1))))
-	}
-	wantMetric(t, 2*time.Second, w.URLs.GatewayAdmin, "gateway_breaker_state", func(v float64) bool { return v == 2 }, ofOrders, writes)
-	wantMetric(t, 2*time.Second, w.URLs.GatewayAdmin, "gateway_breaker_state", func(v float64) bool { return v == 0 }, ofOrders, reads)
-	open := must(t)(record.Place(t.Context(), w.shop, newOrder(sku, 1)))
-	wantUnavailable(t, open)
-	if got := open.Header.Get("Gateway-Attempts"); got != "0" {
-		t.Errorf("Gateway-Attempts %q while the breaker is open; want 0", got)
-	}
-	for _, request := range []struct{ method, path, body string }{
-		{get, "/api/inventory", `["` + sku + `"]`},
-		{post, "/api/inventory", `{"skuCode":"` + newID("SKU") + `","quantity":1}`},
-		{post, "/api/inventory/" + sku + "/adjustments", `{"adjustmentId":"` + newID("A") + `","delta":1}`},
-	} {
-		wantUnavailable(t, must(t)(w.shop.Send(t.Context(), request.method, request.path, request.body)))
-	}
-	if list := must(t)(w.shop.Orders(t.Context(), before.User.ID, "")); list.Status != 200 { // order reads go on
-		t.Errorf("list: %s", list)
-	}
-
-	startPart(t, w, system.Inventory)
-	if answer, err := placeStubbornly(t.Context(), w.shop, record, resumed, 20*time.Second); err != nil || answer.Status == http.StatusServiceUnavailable {
-		t.Errorf("after the outage: %s, %v", answer, err)
-	}
-	eventually(t, 20*time.Second, func(ctx context.Context) error { // a half-open breaker needs calls to close
-		if answer, err := record.Place(ctx, w.shop, newOrder(sku, 1)); err != nil || answer.Status != http.StatusCreated {
-			return fmt.Errorf("%s, %w", answer, err)
-		}
-		return nil
-	})
-	wantMetric(t, 2*time.Second, w.URLs.GatewayAdmin, "gateway_breaker_state", func(v float64) bool { return v == 0 }, ofOrders, writes)
-	if conflicts := record.Answers(http.StatusConflict); conflicts > 1 { // only the resumed one may have been given up meanwhile
-		t.Errorf("%d orders were answered 409: an outage is no conflict", conflicts)
-	}
-	s := w.system()
-	s.Quiet = sweepWithin
-	checkPromises(t, s, record, 0)
-	if fate, _, err := w.shop.Fate(t.Context(), abandoned.User.ID, abandoned.Number); err != nil || fate.Status != "CANCELLED" {
-		t.Errorf("the order that nobody asked for again is %q, %v; want CANCELLED", fate.Status, err)
-	}
-}
-
-func kafkaIsAway(t *testing.T, w *world) {
-	record := promises.NewRecord()
-	sku := newStock(t, w, record, 100)
-	replica := startReplicas(t, w, []string{system.Order})[0]
-	stopPart(t, w, system.Kafka)
-	placeAll(t, w.shop, record, newOrders(sku, 20))
-	placeAll(t, shop.New(replica.API), record, newOrders(sku, 20))
-	terminate(t, replica) // it takes with it that it owes events
-	startPart(t, w, system.Kafka)
-	placeAll(t, w.shop, record, newOrders(sku, 5))
-	wantAnswers(t, record, map[int]int{http.StatusCreated: 45})
-	s := w.system()
-	s.Quiet = sweepWithin
-	checkPromises(t, s, record, 0)
-}
-
-func smtpIsAway(t *testing.T, w *world) {
-	outage := 30 * time.Second
-	if text := os.Getenv(settingSMTPOutage); text != "" {
-		var err error
-		if outage, err = time.ParseDuration(text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	record := promises.NewRecord()
-	sku := newStock(t, w, record, 1000)
-	replica := startReplicas(t, w, []string{system.Notification})[0]
-	stopPart(t, w, system.Inbox)
-	placeAll(t, w.shop, record, newOrders(sku, 20))
-	wantMetric(t, 10*time.Second, w.URLs.Notification, "notification_waiting", func(v float64) bool { return v > 0 })
-	wantMetric(t, 10*time.Second, replica.URL, "notification_waiting", func(v float64) bool { return v > 0 })
-	terminate(t, replica) // in the midst of waiting
-	keepOrdering(t, w, record, sku, outage)
-	startPart(t, w, system.Inbox)
-	if refused := record.Answers(http.StatusConflict) + record.Answers(http.StatusServiceUnavailable); refused > 0 {
-		t.Errorf("%d orders were not placed", refused)
-	}
-	checkPromises(t, w.system(), record, 0)
 }
 
 // frozenPart is a part that is frozen, and what clients hear meanwhile.

@@ -42,27 +42,6 @@ func wantAnswers(t *testing.T, record *promises.Record, want map[int]int) {
 	}
 }
 
-func TestFiftyCopiesOfOneOrder(t *testing.T) {
-	w := sharedWorld(t)
-	record := promises.NewRecord()
-	order := newOrder(newStock(t, w, record, 100), 2)
-	copies := make([]shop.Order, 50)
-	for i := range copies {
-		copies[i] = order
-	}
-	placeAll(t, w.shop, record, copies)
-	wantAnswers(t, record, map[int]int{http.StatusCreated: 50})
-	other := order
-	other.Quantity = 3
-	if _, err := record.Place(t.Context(), w.shop, other); err != nil {
-		t.Error(err)
-	}
-	wantAnswers(t, record, map[int]int{http.StatusCreated: 50, http.StatusConflict: 1})
-	if report := checkPromises(t, w.system(), record, 0); report.Placed != 1 {
-		t.Errorf("%d orders are placed; want 1", report.Placed)
-	}
-}
-
 // TestTwoBodiesOfOneNumber sends two different orders under one number, many times at once: one of the two is placed, and all copies of the other hear 409.
 func TestTwoBodiesOfOneNumber(t *testing.T) {
 	w := sharedWorld(t)
