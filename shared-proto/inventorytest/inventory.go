@@ -172,3 +172,22 @@ func (i *Inventory) IDs() []string {
 	defer i.mu.Unlock()
 	return slices.Sorted(maps.Keys(i.reservations))
 }
+
+// Forget drops the record of a reservation and leaves the stock as it is: for tests of those who must notice what a forgetful inventory does.
+func (i *Inventory) Forget(id string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.reservations, id)
+}
+
+// Force reserves the lines whatever is on stock: for tests of those who must notice that.
+func (i *Inventory) Force(id string, lines ...Line) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	wanted := make(map[string]int64)
+	for _, line := range lines {
+		wanted[line.SKU] += line.Quantity
+	}
+	i.move(wanted, -1)
+	i.reservations[id] = reservation{Reserved, wanted}
+}

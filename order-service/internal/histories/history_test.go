@@ -1,8 +1,11 @@
 package histories
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +25,8 @@ type history struct {
 	inventory stock
 	reserved  *inventorytest.Inventory // the same, or what a fault leaves of it
 	initial   map[string]int64
-	unseen    map[string]bool // documents that majority reads may not show yet
+	unseen    map[string]*message       // documents that majority reads may not show yet, and who wrote them
+	saved     map[string]order.Decision // by a fault, over those that stood
 
 	places    [2]*process // nil where none runs
 	started   [2]int
@@ -50,7 +54,7 @@ func newHistory(f fault, initial map[string]int64) *history {
 	h := &history{
 		network: network{counts: make(map[string]int)},
 		fault:   f, world: ordertest.NewWorld(nil), reserved: inventorytest.New(initial), initial: initial,
-		unseen: make(map[string]bool), toldPlaced: make(map[string]bool), fates: make(map[string]order.Decision),
+		unseen: make(map[string]*message), saved: make(map[string]order.Decision), toldPlaced: make(map[string]bool), fates: make(map[string]order.Decision),
 	}
 	h.stores, h.inventory = h.world.Links(nil), h.reserved
 	if f.stock != nil {
@@ -67,9 +71,9 @@ func (h *history) note(format string, args ...any) {
 }
 
 // written notes that a document was inserted: until its writer or a reader has been told, majority reads may not show it.
-func (h *history) written(place string, err error) error {
+func (h *history) written(m *message, err error) error {
 	if err == nil {
-		h.unseen[place] = true
+		h.unseen[m.place] = m
 	}
 	return err
 }
@@ -81,7 +85,9 @@ func (h *history) deliver(m *message) {
 	}
 	if !m.gone {
 		h.note("%s is answered", m)
-		delete(h.unseen, m.place)
+		if h.unseen[m.place] == m {
+			delete(h.unseen, m.place)
+		}
 		h.answer(m)
 	}
 }
@@ -115,7 +121,7 @@ func (h *history) hangUp(nth int) {
 	}
 	if len(waiting) > 0 {
 		c := waiting[nth%len(waiting)]
-		h.note("the client that asked %s for %s hangs up", c.from, c.order.Number)
+		h.note("client %d hangs up", c.number)
 		c.gone = true
 		c.hangUp()
 	}
@@ -203,9 +209,10 @@ const (
 func (h *history) judge() *broken {
 	h.underWay()
 	decisions := h.world.Decisions()
+	maps.Copy(decisions, h.saved)
 	for number, was := range h.fates {
-		if is := decisions[number]; is.Status != was.Status || is.Fingerprint != was.Fingerprint {
-			return &broken{oneFate, fmt.Sprintf("%s was %s and is %q", number, was.Status, is.Status)}
+		if is := decisions[number]; is.Status != was.Status || is.Fingerprint != was.Fingerprint || !is.DecidedAt.Equal(was.DecidedAt) {
+			return &broken{oneFate, fmt.Sprintf("%s was %s at %s and is %q at %s", number, was.Status, was.DecidedAt, is.Status, is.DecidedAt)}
 		}
 	}
 	h.fates = decisions
@@ -223,6 +230,7 @@ func (h *history) judge() *broken {
 	answered := h.unjudged
 	h.unjudged = nil
 	h.mu.Unlock()
+	slices.SortFunc(answered, func(a, b *client) int { return cmp.Compare(a.number, b.number) })
 	for _, c := range answered {
 		if b := h.judgeAnswer(c, decisions); b != nil {
 			return b
@@ -261,7 +269,7 @@ func (h *history) judgeStock() *broken {
 
 func (h *history) judgeAnswer(c *client, decisions map[string]order.Decision) *broken {
 	d := decisions[c.order.Number]
-	text := fmt.Sprintf("%s told %s of %s: %q, %v; the decision is %q", c.from, c.order.Number, c.order.Customer.UserID, c.status, c.err, d.Status)
+	text := fmt.Sprintf("client %d hears of %s: %q, %v; the decision is %q", c.number, c.order.Number, c.status, c.err, d.Status)
 	h.lines = append(h.lines, text)
 	isMine := d.Status == order.Placed && d.Fingerprint == c.print
 	switch {

@@ -37,7 +37,7 @@ type journal struct{ p *process }
 func (j journal) Insert(ctx context.Context, entry order.Entry) error {
 	h, m := j.p.history, j.p.message("journal.Insert", entry.Order.Number)
 	m.place = "journal " + entry.Order.Number
-	return do(ctx, m, func() error { return h.written(m.place, h.stores.Journal().Insert(ctx, entry)) })
+	return do(ctx, m, func() error { return h.written(m, h.stores.Journal().Insert(ctx, entry)) })
 }
 
 // Find implements order.Journal.
@@ -79,7 +79,7 @@ type decisions struct{ p *process }
 func (d decisions) Insert(ctx context.Context, decision order.Decision) error {
 	h, m := d.p.history, d.p.message("decisions.Insert "+string(decision.Status), decision.Number)
 	m.place = "decision " + decision.Number
-	return do(ctx, m, func() error { return h.written(m.place, h.stores.Decisions().Insert(ctx, decision)) })
+	return do(ctx, m, func() error { return h.written(m, h.stores.Decisions().Insert(ctx, decision)) })
 }
 
 // Find implements order.Decisions.

@@ -62,8 +62,9 @@ func (h *history) crash(place int, stillArrives func(n int) bool) {
 			if stillArrives(i) {
 				h.note("%s is still under way", m)
 				h.hold(m)
+			} else {
+				h.lose(m)
 			}
-			h.lose(m)
 		}
 	}
 }
@@ -77,10 +78,12 @@ func (h *history) kill(p *process) {
 
 // client is one request and the answer to it.
 type client struct {
+	number int // from 1
 	from   *process
 	order  order.Order
 	print  string // the order's fingerprint
 	hangUp context.CancelFunc
+	asks   bool // how its order stands
 	told   bool // it knew of a 201 before it asked
 
 	// Guarded by the network's lock.
@@ -97,7 +100,7 @@ type clientKey struct{}
 // newClient gives a request its time.
 func (h *history) newClient(p *process, o order.Order, patience time.Duration) (context.Context, *client) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	c := &client{from: p, order: o, print: o.Fingerprint(), hangUp: cancel, told: h.toldPlaced[o.Number+o.Fingerprint()]}
+	c := &client{number: len(h.clients) + 1, from: p, order: o, print: o.Fingerprint(), hangUp: cancel, told: h.toldPlaced[o.Number+o.Fingerprint()]}
 	h.clients = append(h.clients, c)
 	return context.WithValue(ctx, clientKey{}, c), c
 }
@@ -105,7 +108,7 @@ func (h *history) newClient(p *process, o order.Order, patience time.Duration) (
 // place lets a client ask the process for an order.
 func (h *history) place(p *process, o order.Order, patience time.Duration) {
 	ctx, c := h.newClient(p, o, patience)
-	h.note("a client asks %s for %s, %d lines of %s, and waits %s", p, o.Number, len(o.Lines), o.Customer.UserID, patience)
+	h.note("client %d asks %s for %s, and waits %s", c.number, p, describe(o), patience)
 	h.running.Go(func() {
 		defer c.hangUp()
 		status, err := p.service.Place(ctx, o, "")
@@ -116,7 +119,8 @@ func (h *history) place(p *process, o order.Order, patience time.Duration) {
 // ask lets a client ask for the fate of its order.
 func (h *history) ask(p *process, o order.Order) {
 	ctx, c := h.newClient(p, o, 5*time.Second)
-	h.note("a client asks %s how %s of %s stands", p, o.Number, o.Customer.UserID)
+	c.asks = true
+	h.note("client %d asks %s how %s of %s stands", c.number, p, o.Number, o.Customer.UserID)
 	h.running.Go(func() {
 		defer c.hangUp()
 		fate, err := p.service.Fate(ctx, o.Customer.UserID, o.Number)
@@ -137,3 +141,11 @@ func (h *history) hear(c *client, status order.Status, err error, fate *order.De
 
 // isOpen tells whether the answer leaves the order's fate open.
 func (c *client) isOpen() bool { return errors.Is(c.err, order.ErrUnavailable) }
+
+func describe(o order.Order) string {
+	text := o.Number + " of " + o.Customer.UserID
+	for _, line := range o.Lines {
+		text += fmt.Sprintf(", %d x %s at %s", line.Quantity, line.SKU, line.Price)
+	}
+	return text
+}

@@ -17,6 +17,7 @@ var errCut = fmt.Errorf("%w: cut by the history", order.ErrUnavailable)
 // message is one call of a process on its way to the world, and then its answer on its way back. Nothing moves by itself: the history decides when it arrives, and whether.
 type message struct {
 	from  *process
+	whose int // the client's number; 0 where the process works for itself
 	call  string
 	about string // the order numbers
 	place string // the document that it reads or writes, if it is one
@@ -32,7 +33,12 @@ type message struct {
 }
 
 // String names the message in a history.
-func (m *message) String() string { return fmt.Sprintf("%s %s %s", m.from, m.call, m.about) }
+func (m *message) String() string {
+	if m.whose > 0 {
+		return fmt.Sprintf("%s for client %d: %s %s", m.from, m.whose, m.call, m.about)
+	}
+	return fmt.Sprintf("%s: %s %s", m.from, m.call, m.about)
+}
 
 // network holds all messages under way. Processes put them in; only the history's goroutine takes them out, while every process stands still.
 type network struct {
@@ -50,6 +56,13 @@ type answerOf[T any] struct {
 // send puts a call under way and waits for its answer, or for the end of ctx: then the call may still arrive. A second effect is that of a call that is done in part.
 func send[T any](ctx context.Context, m *message, effect func() (T, error), half ...func() (T, error)) (T, error) {
 	n := &m.from.history.network
+	if ctx.Err() != nil {
+		var none T
+		return none, fmt.Errorf("%w: %w", order.ErrUnavailable, ctx.Err())
+	}
+	if c, ok := ctx.Value(clientKey{}).(*client); ok {
+		m.whose = c.number
+	}
 	answers := make(chan answerOf[T], 1)
 	does := func(effect func() (T, error)) func() func() {
 		return func() func() {
@@ -116,7 +129,7 @@ func (n *network) underWay() []*message {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	slices.SortFunc(n.messages, func(a, b *message) int {
-		return cmp.Or(cmp.Compare(a.from.id, b.from.id), cmp.Compare(a.call, b.call), cmp.Compare(a.about, b.about), cmp.Compare(a.nth, b.nth))
+		return cmp.Or(cmp.Compare(a.from.id, b.from.id), cmp.Compare(a.whose, b.whose), cmp.Compare(a.call, b.call), cmp.Compare(a.about, b.about), cmp.Compare(a.nth, b.nth))
 	})
 	return slices.Clone(n.messages)
 }
@@ -170,5 +183,5 @@ func (n *network) again(m *message) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.counts[m.String()]++
-	n.messages = append(n.messages, &message{from: m.from, call: m.call, about: m.about, place: m.place, nth: n.counts[m.String()], arrive: m.arrive, gone: true})
+	n.messages = append(n.messages, &message{from: m.from, whose: m.whose, call: m.call, about: m.about, place: m.place, nth: n.counts[m.String()], arrive: m.arrive, gone: true})
 }

@@ -163,7 +163,7 @@ func (h *history) moveMessage(s step) {
 		fits := map[kind]bool{
 			deliver: true, lose: true,
 			arrive: m.reply == nil, repeat: m.reply == nil && !m.gone, again: m.reply == nil, hold: m.reply == nil && !m.gone,
-			half: m.half != nil && m.reply == nil, stale: m.stale != nil && m.reply == nil && h.unseen[m.place],
+			half: m.half != nil && m.reply == nil, stale: m.stale != nil && m.reply == nil && h.unseen[m.place] != nil,
 		}[s.kind]
 		if fits {
 			fit = append(fit, m)
@@ -186,9 +186,10 @@ func (h *history) moveMessage(s step) {
 		h.note("%s is late", m)
 		h.hold(m)
 	case repeat:
-		h.note("%s arrives once", m)
+		h.note("%s arrives twice, and the second answer comes back", m)
 		m.arrive()
-		h.deliver(m)
+		h.land(m, m.arrive)
+		h.answer(m)
 	case again:
 		h.again(m)
 		h.deliver(m)
