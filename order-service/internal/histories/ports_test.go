@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
+	"github.com/steadfast-shop/steadfast/order-service/internal/ordertest"
 	"github.com/steadfast-shop/steadfast/shared-proto/inventorytest"
 )
 
@@ -99,20 +100,12 @@ type inventory struct{ p *process }
 // Reserve implements order.Inventory.
 func (i inventory) Reserve(ctx context.Context, number string, lines []order.Line) (bool, error) {
 	return send(ctx, i.p.message("inventory.Reserve", number), func() (bool, error) {
-		state, err := i.p.history.inventory.Reserve(number, demandOf(lines)...)
+		state, err := i.p.history.inventory.Reserve(number, ordertest.Demand(lines)...)
 		if errors.Is(err, inventorytest.ErrOtherLines) {
 			return false, order.ErrHeldOtherwise
 		}
 		return state == inventorytest.Reserved, err
 	})
-}
-
-func demandOf(lines []order.Line) []inventorytest.Line {
-	demand := make([]inventorytest.Line, len(lines))
-	for i, line := range lines {
-		demand[i] = inventorytest.Line{SKU: line.SKU, Quantity: line.Quantity}
-	}
-	return demand
 }
 
 // Release implements order.Inventory.
