@@ -5,6 +5,7 @@ package inventorytest
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -42,7 +43,7 @@ type Line struct {
 type Inventory struct {
 	mu           sync.Mutex
 	stock        map[string]int64
-	reservations map[string]reservation
+	reservations map[string]reservation // whose lines are never written to
 	adjustments  map[string]adjustment
 }
 
@@ -171,6 +172,20 @@ func (i *Inventory) IDs() []string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return slices.Sorted(maps.Keys(i.reservations))
+}
+
+// Clone returns another inventory in the same state.
+func (i *Inventory) Clone() *Inventory {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return &Inventory{stock: maps.Clone(i.stock), reservations: maps.Clone(i.reservations), adjustments: maps.Clone(i.adjustments)}
+}
+
+// String shows the state.
+func (i *Inventory) String() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return fmt.Sprintf("stock %v, reservations %v, adjustments %v", i.stock, i.reservations, i.adjustments)
 }
 
 // Forget drops the record of a reservation and leaves the stock as it is: for tests of those who must notice what a forgetful inventory does.

@@ -3,18 +3,17 @@
 package histories
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"regexp"
-	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 
 	"pgregory.net/rapid"
+
+	"github.com/steadfast-shop/steadfast/shared-kit/property"
 )
 
 func TestMain(m *testing.M) {
@@ -54,25 +53,9 @@ func (e *explorer) check(t *testing.T, rt *rapid.T, moves *rapid.Generator[step]
 	}
 }
 
-// setFlag sets one of rapid's flags for the test, unless the command line or the environment has it.
-func setFlag(t *testing.T, name, environment, value string) {
-	t.Helper()
-	given := os.Getenv(environment) != ""
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
-	if given {
-		return
-	}
-	f := flag.Lookup(name)
-	before := f.Value.String()
-	if err := f.Value.Set(value); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.Value.Set(before) })
-}
-
 // TestHistories explores the protocol as it is. -rapid.checks=100000 explores more of it.
 func TestHistories(t *testing.T) {
-	setFlag(t, "rapid.checks", "RAPID_CHECKS", "2000")
+	property.Default(t, "rapid.checks", "2000")
 	var e explorer
 	moves := steps()
 	rapid.Check(t, func(rt *rapid.T) { e.check(t, rt, moves, fault{}) })
@@ -106,57 +89,18 @@ func TestHistoriesRepeat(t *testing.T) {
 // TestDeliberateFaults breaks one rule at a time. Each must be found within so many histories, by an invariant that it breaks.
 func TestDeliberateFaults(t *testing.T) {
 	const within = 5000
-	setFlag(t, "rapid.nofailfile", "RAPID_NOFAILFILE", "true")
-	setFlag(t, "rapid.shrinktime", "RAPID_SHRINKTIME", "0s")
 	for _, f := range faults() {
 		t.Run(f.name, func(t *testing.T) {
-			lookup := flag.Lookup("rapid.checks")
-			before := lookup.Value.String()
-			defer func() { _ = lookup.Value.Set(before) }()
-			if err := lookup.Value.Set(fmt.Sprint(within)); err != nil {
-				t.Fatal(err)
-			}
 			var e explorer
-			r := &recorder{TB: t}
 			moves := steps()
-			r.run(func() { rapid.Check(r, func(rt *rapid.T) { e.check(t, rt, moves, f) }) })
-			if !r.failed {
-				t.Fatalf("%d histories did not find it", e.histories)
+			said := property.MustFail(t, within, func(r *property.Recorder) {
+				rapid.Check(r, func(rt *rapid.T) { e.check(t, rt, moves, f) })
+			})
+			found := regexp.MustCompile(`failed after (\d+) tests: broken: (.*)`).FindStringSubmatch(said)
+			if found == nil || !slices.Contains(f.breaks, found[2]) {
+				t.Fatalf("it was found by another invariant than %q:\n%s", f.breaks, said)
 			}
-			after := regexp.MustCompile(`failed after (\d+) tests: broken: (.*)`).FindStringSubmatch(r.text.String())
-			if after == nil || !slices.Contains(f.breaks, after[2]) {
-				t.Fatalf("it was found by another invariant than %q:\n%s", f.breaks, r.text.String())
-			}
-			t.Logf("found in history %s+1: %s", after[1], after[2])
+			t.Logf("broken after %s histories: %s", found[1], found[2])
 		})
 	}
 }
-
-// recorder takes the outcome of a check that is to fail.
-type recorder struct {
-	testing.TB
-	failed bool
-	text   strings.Builder
-}
-
-// run runs the check in a goroutine of its own, which FailNow ends.
-func (r *recorder) run(check func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		check()
-	}()
-	<-done
-}
-
-func (r *recorder) Helper()      {}
-func (r *recorder) Failed() bool { return r.failed }
-func (r *recorder) Fail()        { r.failed = true }
-func (r *recorder) FailNow()     { r.failed = true; runtime.Goexit() }
-
-func (r *recorder) Log(args ...any)                   { fmt.Fprintln(&r.text, args...) }
-func (r *recorder) Logf(format string, args ...any)   { fmt.Fprintf(&r.text, format+"\n", args...) }
-func (r *recorder) Error(args ...any)                 { r.Log(args...); r.Fail() }
-func (r *recorder) Errorf(format string, args ...any) { r.Logf(format, args...); r.Fail() }
-func (r *recorder) Fatal(args ...any)                 { r.Log(args...); r.FailNow() }
-func (r *recorder) Fatalf(format string, args ...any) { r.Logf(format, args...); r.FailNow() }
