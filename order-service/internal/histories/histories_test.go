@@ -41,10 +41,7 @@ func (e *explorer) check(t *testing.T, rt *rapid.T, moves *rapid.Generator[step]
 		}()
 		found = h.run(rt, moves)
 	})
-	e.histories, e.steps = e.histories+1, e.steps+h.steps
-	for _, n := range h.counts {
-		e.calls += n
-	}
+	e.histories, e.steps, e.calls = e.histories+1, e.steps+h.steps, e.calls+h.network.Sent()
 	if thrown != nil {
 		panic(thrown)
 	}

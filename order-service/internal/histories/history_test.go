@@ -12,21 +12,22 @@ import (
 
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 	"github.com/steadfast-shop/steadfast/order-service/internal/ordertest"
+	"github.com/steadfast-shop/steadfast/shared-kit/property"
 	inventoryv1 "github.com/steadfast-shop/steadfast/shared-proto/inventory/v1"
 	"github.com/steadfast-shop/steadfast/shared-proto/inventorytest"
 )
 
 // history is one run of the system. Everything in it moves only when the history says so.
 type history struct {
-	network
+	network   *property.Network
 	fault     fault
 	world     *ordertest.World
 	stores    ordertest.Links
 	inventory stock
 	reserved  *inventorytest.Inventory // the same, or what a fault leaves of it
 	initial   map[string]int64
-	unseen    map[string]*message       // documents that majority reads may not show yet, and who wrote them
-	saved     map[string]order.Decision // by a fault, over those that stood
+	unseen    map[string]*property.Message // documents that majority reads may not show yet, and who wrote them
+	saved     map[string]order.Decision    // by a fault, over those that stood
 
 	places    [2]*process // nil where none runs
 	started   [2]int
@@ -37,7 +38,8 @@ type history struct {
 	steps int
 	lines []string // what has happened
 
-	unjudged   []*client // answers; guarded by the network's lock
+	mu         sync.Mutex
+	unjudged   []*client // answers; guarded by mu
 	refused    []*client // that were told that their order is not placed
 	toldPlaced map[string]bool
 	fates      map[string]order.Decision
@@ -52,9 +54,8 @@ type stock interface {
 
 func newHistory(f fault, initial map[string]int64) *history {
 	h := &history{
-		network: network{counts: make(map[string]int)},
-		fault:   f, world: ordertest.NewWorld(nil), reserved: inventorytest.New(initial), initial: initial,
-		unseen: make(map[string]*message), saved: make(map[string]order.Decision), toldPlaced: make(map[string]bool), fates: make(map[string]order.Decision),
+		network: property.NewNetwork(errCut), fault: f, world: ordertest.NewWorld(nil), reserved: inventorytest.New(initial), initial: initial,
+		unseen: make(map[string]*property.Message), saved: make(map[string]order.Decision), toldPlaced: make(map[string]bool), fates: make(map[string]order.Decision),
 	}
 	h.stores, h.inventory = h.world.Links(nil), h.reserved
 	if f.stock != nil {
@@ -71,33 +72,33 @@ func (h *history) note(format string, args ...any) {
 }
 
 // written notes that a document was inserted: until its writer or a reader has been told, majority reads may not show it.
-func (h *history) written(m *message, err error) error {
+func (h *history) written(m *property.Message, err error) error {
 	if err == nil {
-		h.unseen[m.place] = m
+		h.unseen[m.Place] = m
 	}
 	return err
 }
 
 // deliver lets a message do its effect and brings the answer back.
-func (h *history) deliver(m *message) {
-	if m.reply == nil {
+func (h *history) deliver(m *property.Message) {
+	if !m.HasArrived() {
 		h.arrive(m)
 	}
-	if !m.gone {
+	if !m.IsGone() {
 		h.note("%s is answered", m)
-		if h.unseen[m.place] == m {
-			delete(h.unseen, m.place)
+		if h.unseen[m.Place] == m {
+			delete(h.unseen, m.Place)
 		}
-		h.answer(m)
+		h.network.Answer(m)
 	}
 }
 
-func (h *history) arrive(m *message) {
+func (h *history) arrive(m *property.Message) {
 	h.note("%s arrives", m)
-	if isRead(m.call) {
-		delete(h.unseen, m.place)
+	if strings.HasSuffix(m.Call, ".Find") {
+		delete(h.unseen, m.Place)
 	}
-	h.land(m, m.arrive)
+	h.network.Arrive(m)
 }
 
 // pass lets time go by; whatever waits for it goes on, up to its next message.
@@ -158,10 +159,10 @@ func (h *history) settle() *broken {
 // drain delivers all that is under way, first come first, and what follows within a second.
 func (h *history) drain() *broken {
 	for {
-		under := h.underWay()
+		under := h.network.UnderWay()
 		if len(under) == 0 {
 			h.pass(time.Second)
-			if under = h.underWay(); len(under) == 0 {
+			if under = h.network.UnderWay(); len(under) == 0 {
 				return h.judge()
 			}
 		}
@@ -180,8 +181,8 @@ func (h *history) end() {
 	for _, c := range h.clients {
 		c.hangUp()
 	}
-	for _, m := range h.underWay() {
-		h.lose(m)
+	for _, m := range h.network.UnderWay() {
+		h.network.Lose(m)
 	}
 	h.running.Wait()
 }
@@ -207,7 +208,7 @@ const (
 
 // judge checks what must hold at any time.
 func (h *history) judge() *broken {
-	h.underWay()
+	h.network.UnderWay()
 	decisions := h.world.Decisions()
 	maps.Copy(decisions, h.saved)
 	for number, was := range h.fates {

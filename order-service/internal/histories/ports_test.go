@@ -3,21 +3,19 @@ package histories
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 	"github.com/steadfast-shop/steadfast/order-service/internal/ordertest"
+	"github.com/steadfast-shop/steadfast/shared-kit/property"
 	"github.com/steadfast-shop/steadfast/shared-proto/inventorytest"
 )
 
-// Names of the calls.
-const (
-	journalFind   = "journal.Find"
-	decisionFind  = "decisions.Find"
-	brokerPublish = "broker.Publish"
-)
+// errCut is what a process hears of a call whose answer does not come.
+var errCut = fmt.Errorf("%w: cut by the history", order.ErrUnavailable)
 
 // ports are all that a process sees of the world.
 type ports struct {
@@ -37,20 +35,20 @@ type journal struct{ p *process }
 // Insert implements order.Journal.
 func (j journal) Insert(ctx context.Context, entry order.Entry) error {
 	h, m := j.p.history, j.p.message("journal.Insert", entry.Order.Number)
-	m.place = "journal " + entry.Order.Number
-	return do(ctx, m, func() error { return h.written(m, h.stores.Journal().Insert(ctx, entry)) })
+	m.Place = "journal " + entry.Order.Number
+	return do(ctx, j.p, m, func() error { return h.written(m, h.stores.Journal().Insert(ctx, entry)) })
 }
 
 // Find implements order.Journal.
 func (j journal) Find(ctx context.Context, number string) (order.Entry, error) {
-	m := j.p.message(journalFind, number)
-	m.place = "journal " + number
-	return send(ctx, m, func() (order.Entry, error) { return j.p.history.stores.Journal().Find(ctx, number) })
+	m := j.p.message("journal.Find", number)
+	m.Place = "journal " + number
+	return read(ctx, j.p, m, func() (order.Entry, error) { return j.p.history.stores.Journal().Find(ctx, number) })
 }
 
 // Abandoned implements order.Journal. It shows what was there when the call arrived.
 func (j journal) Abandoned(ctx context.Context, before time.Time, visit func(order.Entry) error) error {
-	entries, err := send(ctx, j.p.message("journal.Abandoned"), func() (entries []order.Entry, err error) {
+	entries, err := send(ctx, j.p, j.p.message("journal.Abandoned"), func() (entries []order.Entry, err error) {
 		err = j.p.history.stores.Journal().Abandoned(ctx, before, func(entry order.Entry) error {
 			entries = append(entries, entry)
 			return nil
@@ -71,7 +69,7 @@ func (j journal) Abandoned(ctx context.Context, before time.Time, visit func(ord
 
 // Delete implements order.Journal.
 func (j journal) Delete(ctx context.Context, numbers []string) error {
-	return do(ctx, j.p.message("journal.Delete", numbers...), func() error { return j.p.history.stores.Journal().Delete(ctx, numbers) })
+	return do(ctx, j.p, j.p.message("journal.Delete", numbers...), func() error { return j.p.history.stores.Journal().Delete(ctx, numbers) })
 }
 
 type decisions struct{ p *process }
@@ -79,15 +77,15 @@ type decisions struct{ p *process }
 // Insert implements order.Decisions.
 func (d decisions) Insert(ctx context.Context, decision order.Decision) error {
 	h, m := d.p.history, d.p.message("decisions.Insert "+string(decision.Status), decision.Number)
-	m.place = "decision " + decision.Number
-	return do(ctx, m, func() error { return h.written(m, h.stores.Decisions().Insert(ctx, decision)) })
+	m.Place = "decision " + decision.Number
+	return do(ctx, d.p, m, func() error { return h.written(m, h.stores.Decisions().Insert(ctx, decision)) })
 }
 
 // Find implements order.Decisions.
 func (d decisions) Find(ctx context.Context, number string) (order.Decision, error) {
-	m := d.p.message(decisionFind, number)
-	m.place = "decision " + number
-	return send(ctx, m, func() (order.Decision, error) { return d.p.history.stores.Decisions().Find(ctx, number) })
+	m := d.p.message("decisions.Find", number)
+	m.Place = "decision " + number
+	return read(ctx, d.p, m, func() (order.Decision, error) { return d.p.history.stores.Decisions().Find(ctx, number) })
 }
 
 // Placed implements order.Decisions; no history lists orders.
@@ -99,7 +97,7 @@ type inventory struct{ p *process }
 
 // Reserve implements order.Inventory.
 func (i inventory) Reserve(ctx context.Context, number string, lines []order.Line) (bool, error) {
-	return send(ctx, i.p.message("inventory.Reserve", number), func() (bool, error) {
+	return send(ctx, i.p, i.p.message("inventory.Reserve", number), func() (bool, error) {
 		state, err := i.p.history.inventory.Reserve(number, ordertest.Demand(lines)...)
 		if errors.Is(err, inventorytest.ErrOtherLines) {
 			return false, order.ErrHeldOtherwise
@@ -110,7 +108,7 @@ func (i inventory) Reserve(ctx context.Context, number string, lines []order.Lin
 
 // Release implements order.Inventory.
 func (i inventory) Release(ctx context.Context, number string) error {
-	return do(ctx, i.p.message("inventory.Release", number), func() error {
+	return do(ctx, i.p, i.p.message("inventory.Release", number), func() error {
 		i.p.history.inventory.Release(number)
 		return nil
 	})
@@ -130,7 +128,11 @@ func (b broker) Publish(ctx context.Context, events []order.Event) []error {
 			return append(results, slices.Repeat([]error{errCut}, len(events)-n)...), nil
 		}
 	}
-	results, err := send(ctx, b.p.message(brokerPublish, numbers...), first(len(events)), first(len(events)/2))
+	effects := property.Effects[[]error]{Whole: first(len(events))}
+	if len(events) > 1 {
+		effects.Half = first(len(events) / 2)
+	}
+	results, err := property.Send(ctx, b.p.history.network, b.p.message("broker.Publish", numbers...), effects)
 	if err != nil {
 		return slices.Repeat([]error{err}, len(events))
 	}
@@ -138,12 +140,28 @@ func (b broker) Publish(ctx context.Context, events []order.Event) []error {
 }
 
 // message returns one of the process about the numbers.
-func (p *process) message(call string, numbers ...string) *message {
-	return &message{from: p, call: call, about: strings.Join(slices.Sorted(slices.Values(numbers)), " ")}
+func (p *process) message(call string, numbers ...string) *property.Message {
+	return &property.Message{From: p.id, Call: call, About: strings.Join(slices.Sorted(slices.Values(numbers)), " ")}
 }
 
-// do sends a call that returns nothing but an error.
-func do(ctx context.Context, m *message, effect func() error) error {
-	_, err := send(ctx, m, func() (struct{}, error) { return struct{}{}, effect() })
+// send makes a call.
+func send[T any](ctx context.Context, p *process, m *property.Message, effect func() (T, error)) (T, error) {
+	if c, ok := ctx.Value(clientKey{}).(*client); ok {
+		m.Whose = c.number
+	}
+	return property.Send(ctx, p.history.network, m, property.Effects[T]{Whole: effect})
+}
+
+// read makes a call that may not see the last write.
+func read[T any](ctx context.Context, p *process, m *property.Message, effect func() (T, error)) (T, error) {
+	if c, ok := ctx.Value(clientKey{}).(*client); ok {
+		m.Whose = c.number
+	}
+	return property.Send(ctx, p.history.network, m, property.Effects[T]{Whole: effect, Stale: func() (none T, err error) { return none, order.ErrNotFound }})
+}
+
+// do makes a call that returns nothing but an error.
+func do(ctx context.Context, p *process, m *property.Message, effect func() error) error {
+	_, err := send(ctx, p, m, func() (struct{}, error) { return struct{}{}, effect() })
 	return err
 }

@@ -21,7 +21,7 @@ type process struct {
 	ports   ports
 	service *order.Service
 	stop    context.CancelFunc
-	dead    bool // it has crashed; guarded by the network's lock
+	dead    bool // it has crashed; guarded by the history's lock
 }
 
 // String names the process: its place, and which one it is there.
@@ -57,13 +57,13 @@ func (h *history) crash(place int, stillArrives func(n int) bool) {
 	h.note("%s crashes", p)
 	h.places[place] = nil
 	h.kill(p)
-	for i, m := range h.underWay() {
-		if m.from == p && !m.gone {
-			if stillArrives(i) {
+	for i, m := range h.network.UnderWay() {
+		if m.From == p.id && !m.IsGone() {
+			if stillArrives(i) && !m.HasArrived() {
 				h.note("%s is still under way", m)
-				h.hold(m)
+				h.network.Hold(m)
 			} else {
-				h.lose(m)
+				h.network.Lose(m)
 			}
 		}
 	}
@@ -73,6 +73,7 @@ func (h *history) kill(p *process) {
 	h.mu.Lock()
 	p.dead = true
 	h.mu.Unlock()
+	h.network.Kill(p.id)
 	p.stop()
 }
 
@@ -86,7 +87,7 @@ type client struct {
 	asks   bool // how its order stands
 	told   bool // it knew of a 201 before it asked
 
-	// Guarded by the network's lock.
+	// Guarded by the history's lock.
 	gone     bool // it waits no more
 	answered bool
 	fate     *order.Decision // what the status route said

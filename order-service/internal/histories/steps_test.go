@@ -2,12 +2,14 @@ package histories
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
 	"github.com/steadfast-shop/steadfast/order-service/internal/ordertest"
+	"github.com/steadfast-shop/steadfast/shared-kit/property"
 )
 
 const (
@@ -158,12 +160,13 @@ func (h *history) moveProcess(s step) {
 }
 
 func (h *history) moveMessage(s step) {
-	var fit []*message
-	for _, m := range h.underWay() {
+	var fit []*property.Message
+	for _, m := range h.network.UnderWay() {
 		fits := map[kind]bool{
 			deliver: true, lose: true,
-			arrive: m.reply == nil, repeat: m.reply == nil && !m.gone, again: m.reply == nil, hold: m.reply == nil && !m.gone,
-			half: m.half != nil && m.reply == nil, stale: m.stale != nil && m.reply == nil && h.unseen[m.place] != nil,
+			arrive: !m.HasArrived(), again: !m.HasArrived(), repeat: !m.HasArrived() && !m.IsGone(), hold: !m.HasArrived() && !m.IsGone(),
+			half:  m.HasHalf() && !m.HasArrived(),
+			stale: strings.HasSuffix(m.Call, ".Find") && !m.HasArrived() && !m.IsGone() && h.unseen[m.Place] != nil,
 		}[s.kind]
 		if fits {
 			fit = append(fit, m)
@@ -181,26 +184,25 @@ func (h *history) moveMessage(s step) {
 		h.arrive(m)
 	case lose:
 		h.note("%s is lost", m)
-		h.lose(m)
+		h.network.Lose(m)
 	case hold:
 		h.note("%s is late", m)
-		h.hold(m)
+		h.network.Hold(m)
 	case repeat:
 		h.note("%s arrives twice, and the second answer comes back", m)
-		m.arrive()
-		h.land(m, m.arrive)
-		h.answer(m)
+		h.network.ArriveTwice(m)
+		h.network.Answer(m)
 	case again:
-		h.again(m)
+		h.network.Copy(m)
 		h.deliver(m)
 	case half:
 		h.note("%s is done in part", m)
-		h.land(m, m.half)
-		h.answer(m)
+		h.network.ArriveInPart(m)
+		h.network.Answer(m)
 	case stale:
 		h.note("%s does not see the last write", m)
-		h.land(m, m.stale)
-		h.answer(m)
+		h.network.ArriveStale(m)
+		h.network.Answer(m)
 	default:
 		h.deliver(m)
 	}
