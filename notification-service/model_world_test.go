@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -243,7 +244,9 @@ func (h *modelHistory) pass(d time.Duration) {
 	for ; d > 0; d -= time.Second {
 		time.Sleep(min(d, time.Second))
 		h.network.UnderWay()
-		for number, loser := range h.kafka.tick() {
+		lost := h.kafka.tick()
+		for _, number := range slices.Sorted(maps.Keys(lost)) {
+			loser := lost[number]
 			h.note("partition %d is taken from %s", number, loser)
 			for _, order := range h.underWay(loser) {
 				if modelPartitionOf(order) == number {
@@ -299,8 +302,8 @@ func (h *modelHistory) judge() (invariant, detail string) {
 			h.excuseUnanswered(m)
 		}
 	}
-	for number, mails := range h.mails {
-		if mails > 1+h.excuse[number] {
+	for _, number := range slices.Sorted(maps.Keys(h.mails)) {
+		if mails := h.mails[number]; mails > 1+h.excuse[number] {
 			return modelMailedOnce, fmt.Sprintf("%s was mailed %d times, of which %d may be repetitions", number, mails, h.excuse[number])
 		}
 	}
@@ -353,7 +356,7 @@ func (h *modelHistory) judgeEnd() (invariant, detail string) {
 			dead[string(record.Key)] = kafka.Header(record.Headers, deadletter.HeaderReason)
 		}
 	}
-	for key := range h.events {
+	for _, key := range slices.Sorted(maps.Keys(h.events)) {
 		isDead := key == refusedOrder || key == poison
 		switch {
 		case isDead != (dead[key] != ""):

@@ -211,7 +211,8 @@ func (h *history) judge() *broken {
 	h.network.UnderWay()
 	decisions := h.world.Decisions()
 	maps.Copy(decisions, h.saved)
-	for number, was := range h.fates {
+	for _, number := range slices.Sorted(maps.Keys(h.fates)) {
+		was := h.fates[number]
 		if is := decisions[number]; is.Status != was.Status || is.Fingerprint != was.Fingerprint || !is.DecidedAt.Equal(was.DecidedAt) {
 			return &broken{oneFate, fmt.Sprintf("%s was %s at %s and is %q at %s", number, was.Status, was.DecidedAt, is.Status, is.DecidedAt)}
 		}
@@ -257,7 +258,9 @@ func (h *history) judgeStock() *broken {
 			}
 		}
 	}
-	for sku, units := range h.reserved.Stock() {
+	onStock := h.reserved.Stock()
+	for _, sku := range slices.Sorted(maps.Keys(onStock)) {
+		units := onStock[sku]
 		if units < 0 {
 			return &broken{stockNotBelow0, fmt.Sprintf("%d units of %s", units, sku)}
 		}
@@ -304,7 +307,8 @@ func (h *history) judgeEnd() *broken {
 	for _, event := range h.world.Events() {
 		published[event.Order.Number] = true
 	}
-	for number, d := range h.fates {
+	for _, number := range slices.Sorted(maps.Keys(h.fates)) {
+		d := h.fates[number]
 		if d.Status != order.Placed {
 			continue
 		}
@@ -323,8 +327,9 @@ func (h *history) judgeEnd() *broken {
 			return &broken{heldIsPlaced, fmt.Sprintf("%s is %q, and its stock is held", id, h.fates[id].Status)}
 		}
 	}
-	for sku, units := range h.reserved.Stock() {
-		if units != want[sku] {
+	onStock := h.reserved.Stock()
+	for _, sku := range slices.Sorted(maps.Keys(onStock)) {
+		if units := onStock[sku]; units != want[sku] {
 			return &broken{placedAddsUp, fmt.Sprintf("%d units of %s, and not %d", units, sku, want[sku])}
 		}
 	}
