@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -233,7 +232,7 @@ func modelFaults() []modelFault {
 			h.load = func(context.Context, int32) error { return nil }
 			return g
 		}},
-		{"ledger written before the mail", []string{modelMailed, modelDeadLetters}, func(m *modelMember, h *handler, g sarama.ConsumerGroup) sarama.ConsumerGroup {
+		{"ledger written before the mail", []string{modelMailed, modelDeadLetters}, func(_ *modelMember, h *handler, g sarama.ConsumerGroup) sarama.ConsumerGroup {
 			h.mailer = hasty{h.mailer, h.links.producer}
 			return g
 		}},
@@ -332,7 +331,7 @@ func TestModelFindsDeliberateFaults(t *testing.T) {
 			if found == nil || !slices.Contains(f.breaks, found[2]) {
 				t.Fatalf("it was found by another invariant than %q:\n%s", f.breaks, said)
 			}
-			t.Log(fmt.Sprintf("broken after %s histories: %s", found[1], found[2]))
+			t.Logf("broken after %s histories: %s", found[1], found[2])
 		})
 	}
 }

@@ -39,13 +39,14 @@ type Message struct {
 	// Place names the document that is read or written, if it is one.
 	Place string
 
-	nth    int // of the calls that are the same so far
-	arrive func() (reply func())
-	half   func() (reply func())
-	stale  func() (reply func())
-	lose   func()
-	reply  func() // not nil once the call has arrived
-	gone   bool   // nobody waits for the answer any more
+	network *Network
+	nth     int // of the calls that are the same so far
+	arrive  func() (reply func())
+	half    func() (reply func())
+	stale   func() (reply func())
+	lose    func()
+	reply   func() // not nil once the call has arrived
+	gone    bool   // nobody waits for the answer any more
 }
 
 // String names the message in a history.
@@ -57,10 +58,18 @@ func (m *Message) String() string {
 }
 
 // HasArrived tells whether the call has had its effect.
-func (m *Message) HasArrived() bool { return m.reply != nil }
+func (m *Message) HasArrived() bool {
+	m.network.mu.Lock()
+	defer m.network.mu.Unlock()
+	return m.reply != nil
+}
 
 // IsGone tells whether nobody waits for the answer any more.
-func (m *Message) IsGone() bool { return m.gone }
+func (m *Message) IsGone() bool {
+	m.network.mu.Lock()
+	defer m.network.mu.Unlock()
+	return m.gone
+}
 
 // HasHalf tells whether the call can be done in part.
 func (m *Message) HasHalf() bool { return m.half != nil }
@@ -115,7 +124,7 @@ func (n *Network) add(m *Message) bool {
 		return false
 	}
 	n.counts[m.String()]++
-	m.nth = n.counts[m.String()]
+	m.network, m.nth = n, n.counts[m.String()]
 	n.messages = append(n.messages, m)
 	return true
 }
@@ -173,7 +182,7 @@ func (n *Network) ArriveInPart(m *Message) { n.land(m, m.half) }
 func (n *Network) ArriveStale(m *Message) { n.land(m, m.stale) }
 
 func (n *Network) land(m *Message, effect func() func()) {
-	if m.reply != nil {
+	if m.HasArrived() {
 		return
 	}
 	reply := effect()
@@ -221,7 +230,7 @@ func (n *Network) Copy(m *Message) {
 	defer n.mu.Unlock()
 	n.counts[m.String()]++
 	n.messages = append(n.messages, &Message{
-		From: m.From, Whose: m.Whose, Call: m.Call, About: m.About, Place: m.Place, nth: n.counts[m.String()], arrive: m.arrive, gone: true,
+		From: m.From, Whose: m.Whose, Call: m.Call, About: m.About, Place: m.Place, network: n, nth: n.counts[m.String()], arrive: m.arrive, gone: true,
 	})
 }
 

@@ -96,10 +96,10 @@ func (i *Inventory) Release(id string) inventoryv1.ReservationState {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	known := i.reservations[id]
-	switch known.state {
-	case Refused:
+	if known.state == Refused {
 		return Refused
-	case Reserved:
+	}
+	if known.state == Reserved {
 		i.move(known.lines, +1)
 	}
 	i.reservations[id] = reservation{Released, known.lines}

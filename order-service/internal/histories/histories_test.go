@@ -3,7 +3,6 @@
 package histories
 
 import (
-	"fmt"
 	"os"
 	"regexp"
 	"runtime/debug"
@@ -56,7 +55,7 @@ func TestHistories(t *testing.T) {
 	var e explorer
 	moves := steps()
 	rapid.Check(t, func(rt *rapid.T) { e.check(t, rt, moves, fault{}) })
-	t.Log(fmt.Sprintf("%d histories with %d steps and %d calls to the outside", e.histories, e.steps, e.calls))
+	t.Logf("%d histories with %d steps and %d calls to the outside", e.histories, e.steps, e.calls)
 }
 
 // TestHistoriesRepeat lives the same drawn histories twice: unless they are the same, a failure could be neither repeated nor shrunk.
