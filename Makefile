@@ -6,9 +6,10 @@ PROGRAMS := auditor devstack gateway inventory-service notification-service orde
 ARGS     ?=
 DURATION ?= 5s
 KAFKA    ?= auto
+SEED     ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build audit test unit fuzz e2e postman bench lint generate clean
+.PHONY: help run build audit test unit fuzz e2e postman bench faults lint generate clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +40,10 @@ e2e: ## Run the end-to-end tests on real processes
 bench: build ## Measure the system, about three minutes; DURATION=10s for each load, KAFKA=embedded|apache|both, ARGS="--json FILE --compare FILE --profile FOLDER"
 	@go build -o bin/ ./e2e/cmd/bench
 	@bin/bench --commit "$$(git describe --always --dirty 2>/dev/null)" --duration $(DURATION) --kafka $(KAFKA) $(ARGS)
+
+faults: build ## Shoot at the system for three minutes, and see that it keeps its word; DURATION=1h, SEED=7, KAFKA=apache, ARGS="--only kill,freeze:kafka"
+	@go build -o bin/ ./e2e/cmd/faults
+	@bin/faults --duration $(if $(filter file,$(origin DURATION)),3m,$(DURATION)) --kafka $(if $(filter auto,$(KAFKA)),embedded,$(KAFKA)) --seed "$(SEED)" --out .faults $(ARGS)
 
 postman: ## Run the Postman collection, twice and through an outage; `postman/run http://localhost:9000` runs it against what is there
 	@tools/check postman

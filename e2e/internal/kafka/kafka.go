@@ -80,6 +80,12 @@ func (c *Client) Write(record Record) (Record, error) {
 
 // Find returns the topic's records with the key, of all that are there now.
 func (c *Client) Find(ctx context.Context, topic, key string) ([]Record, error) {
+	all, err := c.ReadAll(ctx, topic)
+	return slices.DeleteFunc(all, func(r Record) bool { return string(r.Key) != key }), err
+}
+
+// ReadAll returns all records of the topic that are there now.
+func (c *Client) ReadAll(ctx context.Context, topic string) ([]Record, error) {
 	partitions, err := c.client.Partitions(topic)
 	if err != nil {
 		return nil, fmt.Errorf("list the partitions of %s: %w", topic, err)
@@ -101,7 +107,7 @@ func (c *Client) Find(ctx context.Context, topic, key string) ([]Record, error) 
 	if err := errors.Join(failed...); err != nil {
 		return nil, fmt.Errorf("read %s: %w", topic, err)
 	}
-	return slices.DeleteFunc(slices.Concat(found...), func(r Record) bool { return string(r.Key) != key }), nil
+	return slices.Concat(found...), nil
 }
 
 // Count returns how many offsets the topic has handed out.
@@ -175,4 +181,49 @@ func (c *Client) Describe(topic string) (partitions int, settings map[string]str
 		}
 	}
 	return len(list), settings, nil
+}
+
+// EndMembers has all members leave the consumer group, so that those that were killed are not waited for.
+func (c *Client) EndMembers(group string) error {
+	if err := c.client.RefreshCoordinator(group); err != nil {
+		return fmt.Errorf("find the group's coordinator: %w", err)
+	}
+	coordinator, err := c.client.Coordinator(group)
+	if err != nil {
+		return fmt.Errorf("find the group's coordinator: %w", err)
+	}
+	described, err := coordinator.DescribeGroups(&sarama.DescribeGroupsRequest{Groups: []string{group}})
+	if err != nil {
+		return fmt.Errorf("describe the group: %w", err)
+	}
+	for _, g := range described.Groups {
+		for member := range g.Members {
+			if _, err := coordinator.LeaveGroup(&sarama.LeaveGroupRequest{GroupId: group, MemberId: member}); err != nil {
+				return fmt.Errorf("leave the group: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// DescribeGroup tells a consumer group's state and members, and what each of them has, in a line.
+func (c *Client) DescribeGroup(group string) (string, error) {
+	admin, err := sarama.NewClusterAdminFromClient(c.client)
+	if err != nil {
+		return "", fmt.Errorf("open the admin: %w", err)
+	}
+	// The admin is not closed: that would close the client that it was made from.
+	described, err := admin.DescribeConsumerGroups([]string{group})
+	if err != nil || len(described) != 1 {
+		return "", fmt.Errorf("describe the group %s: %w", group, err)
+	}
+	text := fmt.Sprintf("the group %s is %s", group, described[0].State)
+	for id, member := range described[0].Members {
+		assigned := map[string][]int32{}
+		if assignment, err := member.GetMemberAssignment(); err == nil && assignment != nil {
+			assigned = assignment.Topics
+		}
+		text += fmt.Sprintf(", %s has %v", id, assigned)
+	}
+	return text, nil
 }
