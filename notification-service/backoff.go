@@ -9,9 +9,10 @@ import (
 // backoff is a pause that doubles from try to try, up to a bound.
 type backoff struct{ next, longest time.Duration }
 
-// wait pauses, up to a quarter more or less, so that partitions and replicas do not come back all at once.
+// wait pauses, up to a quarter more or less, so that partitions and replicas do not come back all at once. The clock is the chance, so that a test with a clock of its own repeats it.
 func (b *backoff) wait(ctx context.Context) error {
-	pause := time.Duration(float64(b.next) * (0.75 + rand.Float64()/2)) //nolint:gosec // no secret
+	chance := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0)).Float64() //nolint:gosec // no secret
+	pause := time.Duration(float64(b.next) * (0.75 + chance/2))
 	b.next = min(2*b.next, b.longest)
 	return waitFor(ctx, pause)
 }

@@ -138,6 +138,8 @@ func (c *consumer) consume(ctx context.Context) (err error) {
 		ledger:  c.ledger,
 		tracer:  otel.Tracer(serviceName),
 		mailer:  c.mailer,
+		load:    func(ctx context.Context, partition int32) error { return c.ledger.Load(ctx, l.client, partition) },
+		beat:    func(session sarama.ConsumerGroupSession) error { return sendHeartbeat(l.heartbeats, session) },
 		failed:  make(chan error, 1),
 		end:     func() {},
 	}

@@ -30,7 +30,9 @@ type handler struct {
 	ledger  *ledger.Ledger
 	tracer  trace.Tracer
 	mailer  mailer
-	failed  chan error // why the connections must be made anew
+	load    func(ctx context.Context, partition int32) error // reads a partition of the ledger
+	beat    func(session sarama.ConsumerGroupSession) error  // gives the group one sign of life
+	failed  chan error                                       // why the connections must be made anew
 
 	// Of the session under way; Setup sets them before any claim starts. Cleanup follows a Setup that fails, too.
 	notifier *notifier
@@ -50,7 +52,7 @@ func (h *handler) Setup(session sarama.ConsumerGroupSession) error {
 	h.metrics.misconfigured.Set(0)
 	h.log.InfoContext(ctx, "partitions assigned", "claims", session.Claims(), "generation", session.GenerationID())
 	h.ledger.Retain(session.Claims()[topics.OrderPlaced])
-	member := newMembership(func() error { return sendHeartbeat(h.links.heartbeats, session) })
+	member := newMembership(func() error { return h.beat(session) })
 	publisher := &publisher{producer: h.links.producer, log: h.log}
 	h.notifier = &notifier{
 		log: h.log, metrics: h.metrics, tracer: h.tracer, mailer: h.mailer, ledger: h.ledger,
@@ -153,7 +155,7 @@ func (h *handler) loadLedger(ctx context.Context, partition int32) error {
 	pause := backoff{next: 250 * time.Millisecond, longest: 4 * time.Second}
 	start := time.Now()
 	for try := 1; ; try++ {
-		err := h.ledger.Load(ctx, h.links.client, partition)
+		err := h.load(ctx, partition)
 		if err == nil {
 			h.log.InfoContext(ctx, "ledger read", "partition", partition, "duration", time.Since(start))
 			return nil

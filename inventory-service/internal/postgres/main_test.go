@@ -30,6 +30,14 @@ func TestRepository(t *testing.T) {
 	})
 }
 
+func TestCalls(t *testing.T) {
+	repository := open(t, server.NewDatabase(t))
+	if err := repository.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stocktest.TestCalls(t, repository)
+}
+
 // open returns a repository that is not migrated yet; it is closed after the test.
 func open(t *testing.T, url string) *postgres.Repository {
 	t.Helper()

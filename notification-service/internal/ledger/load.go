@@ -10,6 +10,11 @@ import (
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 )
 
+// Source hands out the records of a partition of the ledger, and partition.ErrEnd behind the last one.
+type Source interface {
+	Next(ctx context.Context) (*sarama.ConsumerMessage, error)
+}
+
 // Load reads a partition up to its end at this moment. Whoever had the partition before has stopped by then, so that everything that was recorded is known afterwards.
 // What an earlier Load read is not read again. One Load for a partition runs at a time.
 func (l *Ledger) Load(ctx context.Context, client sarama.Client, number int32) error {
@@ -17,9 +22,16 @@ func (l *Ledger) Load(ctx context.Context, client sarama.Client, number int32) e
 	if err != nil {
 		return err
 	}
+	return l.Read(ctx, number, span, func(span partition.Span) Source {
+		return partition.NewReader(client, topics.NotificationLedger, number, span)
+	})
+}
+
+// Read is Load from wherever the records are; open returns those of a part of the span.
+func (l *Ledger) Read(ctx context.Context, number int32, span partition.Span, open func(span partition.Span) Source) error {
 	span.First = max(l.position(number, span.End), span.First)
-	for reader := partition.NewReader(client, topics.NotificationLedger, number, span); ; {
-		record, err := reader.Next(ctx)
+	for source := open(span); ; {
+		record, err := source.Next(ctx)
 		if errors.Is(err, partition.ErrEnd) {
 			return nil
 		}

@@ -4,38 +4,38 @@ package ordertest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/steadfast-shop/steadfast/order-service/internal/order"
+	inventoryv1 "github.com/steadfast-shop/steadfast/shared-proto/inventory/v1"
+	"github.com/steadfast-shop/steadfast/shared-proto/inventorytest"
 )
 
 // Reservation is what the world's inventory recorded for a number.
 type Reservation struct {
 	// State is reserved, refused or released.
 	State string
-	Lines []order.Line
 }
 
 // World is everything outside the order service: its database, the inventory and the broker. It is safe for concurrent use.
 type World struct {
-	mu           sync.Mutex
-	inflight     map[string]order.Entry
-	decisions    map[string]order.Decision
-	stock        map[string]int64
-	reservations map[string]Reservation
-	events       []order.Event
+	mu        sync.Mutex
+	inflight  map[string]order.Entry
+	decisions map[string]order.Decision
+	inventory *inventorytest.Inventory
+	events    []order.Event
 }
 
 // NewWorld returns a world with the given units of each SKU in stock.
 func NewWorld(stock map[string]int64) *World {
 	return &World{
-		inflight:     make(map[string]order.Entry),
-		decisions:    make(map[string]order.Decision),
-		stock:        maps.Clone(stock),
-		reservations: make(map[string]Reservation),
+		inflight:  make(map[string]order.Entry),
+		decisions: make(map[string]order.Decision),
+		inventory: inventorytest.New(stock),
 	}
 }
 
@@ -47,11 +47,7 @@ func (w *World) Inflight() int {
 }
 
 // Stock returns the units left of a SKU.
-func (w *World) Stock(sku string) int64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.stock[sku]
-}
+func (w *World) Stock(sku string) int64 { return w.inventory.Stock()[sku] }
 
 // Decisions returns all decisions by number.
 func (w *World) Decisions() map[string]order.Decision {
@@ -62,9 +58,13 @@ func (w *World) Decisions() map[string]order.Decision {
 
 // Reservations returns what inventory recorded, by number.
 func (w *World) Reservations() map[string]Reservation {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return maps.Clone(w.reservations)
+	names := map[inventoryv1.ReservationState]string{inventorytest.Reserved: "reserved", inventorytest.Refused: "refused", inventorytest.Released: "released"}
+	reservations := make(map[string]Reservation)
+	for _, id := range w.inventory.IDs() {
+		state, _ := w.inventory.State(id)
+		reservations[id] = Reservation{State: names[state]}
+	}
+	return reservations
 }
 
 // Events returns what was published, in order.
@@ -218,21 +218,12 @@ func (l Links) Inventory() Inventory { return Inventory{l} }
 func (i Inventory) Reserve(_ context.Context, number string, lines []order.Line) (bool, error) {
 	var held bool
 	err := i.links.do("inventory.Reserve", func(w *World) error {
-		if known, there := w.reservations[number]; there {
-			held = known.State == "reserved"
-			if known.State != "released" && !slices.Equal(known.Lines, lines) {
-				held = false
-				return order.ErrHeldOtherwise
-			}
-			return nil
+		state, err := w.inventory.Reserve(number, Demand(lines)...)
+		if errors.Is(err, inventorytest.ErrOtherLines) {
+			return order.ErrHeldOtherwise
 		}
-		held = w.take(lines)
-		state := "refused"
-		if held {
-			state = "reserved"
-		}
-		w.reservations[number] = Reservation{State: state, Lines: lines}
-		return nil
+		held = state == inventorytest.Reserved
+		return err
 	})
 	if err != nil {
 		return false, err
@@ -240,32 +231,19 @@ func (i Inventory) Reserve(_ context.Context, number string, lines []order.Line)
 	return held, nil
 }
 
-// take removes all lines from the stock, or none.
-func (w *World) take(lines []order.Line) bool {
-	left := maps.Clone(w.stock)
-	for _, line := range lines {
-		left[line.SKU] -= line.Quantity
-		if left[line.SKU] < 0 {
-			return false
-		}
+// Demand returns what the lines ask of the inventory.
+func Demand(lines []order.Line) []inventorytest.Line {
+	demand := make([]inventorytest.Line, len(lines))
+	for i, line := range lines {
+		demand[i] = inventorytest.Line{SKU: line.SKU, Quantity: line.Quantity}
 	}
-	w.stock = left
-	return true
+	return demand
 }
 
 // Release implements order.Inventory.
 func (i Inventory) Release(_ context.Context, number string) error {
 	return i.links.do("inventory.Release", func(w *World) error {
-		known, there := w.reservations[number]
-		if there && known.State == "refused" {
-			return nil
-		}
-		if there && known.State == "reserved" {
-			for _, line := range known.Lines {
-				w.stock[line.SKU] += line.Quantity
-			}
-		}
-		w.reservations[number] = Reservation{State: "released", Lines: known.Lines}
+		w.inventory.Release(number)
 		return nil
 	})
 }
