@@ -12,6 +12,7 @@ import (
 
 	"github.com/steadfast-shop/steadfast/e2e/internal/promises"
 	"github.com/steadfast-shop/steadfast/e2e/internal/shop"
+	"github.com/steadfast-shop/steadfast/e2e/internal/system"
 )
 
 // killedBeforePublishing places orders while the broker is away for the only order-service, and kills that once it has answered: no event can be out.
@@ -21,7 +22,7 @@ func killedBeforePublishing(t *testing.T, w *world) {
 	record := promises.NewRecord()
 	sku := b.newStock(t, record, 100)
 	b.order.Kill()
-	lonely := startService(t, "order-service", append(b.settings, "KAFKA_BOOTSTRAP_SERVERS="+closedPort(t))...)
+	lonely := startService(t, system.Order, append(b.settings, "KAFKA_BOOTSTRAP_SERVERS="+closedPort(t))...)
 	if err := lonely.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
