@@ -75,6 +75,7 @@ func Build(ctx context.Context, repository, dir string) ([]Point, error) {
 	}
 	for _, service := range Services() {
 		command := exec.CommandContext(ctx, "go", "build", "-C", repository, "-overlay", list, "-o", filepath.Join(dir, service), "./"+service)
+		command.Env = append(os.Environ(), "GOWORK="+filepath.Join(repository, "go.work")) // there the modules of gofail are known
 		if output, err := command.CombinedOutput(); err != nil {
 			return nil, errors.Join(fmt.Errorf("build %s: %w", service, err), errors.New(string(output)))
 		}
