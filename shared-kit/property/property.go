@@ -35,7 +35,8 @@ func Set(t testing.TB, name, value string) {
 	t.Cleanup(func() { _ = f.Value.Set(before) })
 }
 
-// MustFail runs a check that must fail within so many drawn histories, and returns what it says. It fails the test where the check does not.
+// MustFail runs a check that must fail within so many drawn histories, and returns what it says. It fails the test where the check does not. With -rapid.shrinktime=10s it
+// looks for a short history that shows the fault, and logs it.
 func MustFail(t testing.TB, within int, check func(r *Recorder)) string {
 	t.Helper()
 	Set(t, "rapid.checks", fmt.Sprint(within))
@@ -50,6 +51,9 @@ func MustFail(t testing.TB, within int, check func(r *Recorder)) string {
 	<-done
 	if !r.failed {
 		t.Fatalf("%d histories did not find what is broken:\n%s", within, r.said.String())
+	}
+	if flag.Lookup("rapid.shrinktime").Value.String() != "0s" {
+		t.Log(r.said.String())
 	}
 	return r.said.String()
 }

@@ -51,7 +51,7 @@ func (e *explorer) check(t *testing.T, rt *rapid.T, moves *rapid.Generator[step]
 
 // TestHistories explores the protocol as it is. -rapid.checks=100000 explores more of it.
 func TestHistories(t *testing.T) {
-	property.Default(t, "rapid.checks", "1500")
+	property.Default(t, "rapid.checks", "1000")
 	var e explorer
 	moves := steps()
 	rapid.Check(t, func(rt *rapid.T) { e.check(t, rt, moves, fault{}) })
