@@ -25,7 +25,7 @@ func TestFaultRun(t *testing.T) {
 	}
 	t.Parallel()
 	dir, out := filepath.Join(theSuite.dir, t.Name()), t.TempDir()
-	if err := os.Mkdir(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's user must enter it
+	if err := os.Mkdir(dir, 0o711); err != nil { // PostgreSQL's user must enter it
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)

@@ -144,7 +144,7 @@ func run(ctx context.Context, arguments []string, tables, progress io.Writer) er
 			return fmt.Errorf("find folders: %w", err)
 		}
 	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil { //nolint:gosec // for everybody to read
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return fmt.Errorf("make the folder for the report: %w", err)
 	}
 	if o.run.Fleet.Dir, err = os.MkdirTemp("", "steadfast-faults-"); err != nil {

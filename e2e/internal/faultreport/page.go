@@ -51,7 +51,7 @@ func WritePage(path string, r *faults.Result) error {
 	if err := shown.Execute(&out, newPage(r)); err != nil {
 		return fmt.Errorf("make the page: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil { //nolint:gosec // for everybody to read
+	if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}
 	return nil
