@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -202,7 +203,7 @@ func get(t *testing.T, url string) string {
 func checkEnvironment(t *testing.T, first stack.Document) {
 	t.Helper()
 	environment := get(t, first.URLs.Order+"/environment")
-	for _, want := range []string{"LOG_LEVEL=debug", "ORDER_MONGODB_URI=" + first.URLs.MongoDB, "KAFKA_BOOTSTRAP_SERVERS=" + first.URLs.Kafka, "LISTEN_HOST=127.0.0.1",
+	for _, want := range []string{"LOG_LEVEL=debug", "ORDER_MONGODB_URI=mongodb://" + url.QueryEscape(filepath.Join(first.Data, "ferretdb.sock")) + "/order", "KAFKA_BOOTSTRAP_SERVERS=" + first.URLs.Kafka, "LISTEN_HOST=127.0.0.1",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + first.URLs.OTLP} {
 		if !strings.Contains(environment, want) {
 			t.Errorf("the order service's environment lacks %s", want)

@@ -24,6 +24,7 @@ func runPart(ctx context.Context, arguments []string) error {
 	defer stop()
 	flags := flag.NewFlagSet("part", flag.ContinueOnError)
 	port, pagePort, dir := flags.Int("port", 0, ""), flags.Int("page-port", 0, ""), flags.String("dir", "", "")
+	socket := flags.String("socket", "", "")
 	names, err := parse(flags, arguments)
 	if err != nil {
 		return err
@@ -39,7 +40,7 @@ func runPart(ctx context.Context, arguments []string) error {
 	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	switch names[0] {
 	case stack.FerretDB:
-		return ferretdb.Run(ctx, *port, os.Getenv(stack.FerretDBURLSetting), logger)
+		return ferretdb.Run(ctx, *port, *socket, os.Getenv(stack.FerretDBURLSetting), logger)
 	case stack.Kafka:
 		return broker.Run(ctx, *port, *dir, logger)
 	case stack.Inbox:

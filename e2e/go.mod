@@ -14,7 +14,9 @@ require (
 	github.com/pb33f/libopenapi-validator v0.16.1
 	github.com/rs/zerolog v1.28.0
 	github.com/steadfast-shop/steadfast/shared-proto v0.0.0-00010101000000-000000000000
+	go.etcd.io/gofail v0.2.0
 	go.opentelemetry.io/proto/otlp v1.11.0
+	golang.org/x/tools v0.51.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
 )
@@ -73,6 +75,7 @@ require (
 	github.com/steadfast-shop/steadfast/auditor v0.0.0-00010101000000-000000000000
 	github.com/steadfast-shop/steadfast/shared-kit v0.0.0-00010101000000-000000000000 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	netmail "net/mail"
+	netsmtp "net/smtp"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ import (
 // for each beginning with "deferred", and breaks the connection when it has taken the first mail for one beginning with "dropped".
 type moodyServer struct {
 	address string
+	next    string // host:port of the server that gets what is taken, or ""
 
 	mu     sync.Mutex
 	healed bool
@@ -32,9 +34,12 @@ type moodyServer struct {
 	taken  map[string][]string // Message-IDs by recipient
 }
 
-func startMoodyServer(t *testing.T) *moodyServer {
+func startMoodyServer(t *testing.T) *moodyServer { return startMoodyRelay(t, "") }
+
+// startMoodyRelay starts a moody server that passes on to the next one what it takes.
+func startMoodyRelay(t *testing.T, next string) *moodyServer {
 	t.Helper()
-	m := &moodyServer{putOff: make(map[string]bool), taken: make(map[string][]string)}
+	m := &moodyServer{next: next, putOff: make(map[string]bool), taken: make(map[string][]string)}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -84,12 +89,16 @@ func (m *moodyServer) check(address string) error {
 type moodySession struct {
 	server *moodyServer
 	conn   *smtp.Conn
+	from   string
 	to     string
 }
 
-func (s *moodySession) Reset()                               { s.to = "" }
-func (s *moodySession) Logout() error                        { return nil }
-func (s *moodySession) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *moodySession) Reset()        { s.to = "" }
+func (s *moodySession) Logout() error { return nil }
+func (s *moodySession) Mail(from string, _ *smtp.MailOptions) error {
+	s.from = from
+	return nil
+}
 func (s *moodySession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if err := s.server.check(to); err != nil {
 		return err
@@ -106,6 +115,11 @@ func (s *moodySession) Data(r io.Reader) error {
 	message, err := netmail.ReadMessage(bytes.NewReader(content))
 	if err != nil {
 		return err
+	}
+	if s.server.next != "" {
+		if err := netsmtp.SendMail(s.server.next, nil, s.from, []string{s.to}, content); err != nil {
+			return err
+		}
 	}
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/steadfast-shop/steadfast/e2e/internal/failpoints"
 	"github.com/steadfast-shop/steadfast/e2e/internal/inbox"
 	"github.com/steadfast-shop/steadfast/e2e/internal/kafka"
 	"github.com/steadfast-shop/steadfast/e2e/internal/poll"
@@ -49,6 +50,10 @@ type suite struct {
 	failed error
 
 	described described
+
+	building sync.Once
+	points   []failpoints.Point // of the programs with fail points, once these are built
+	unbuilt  error
 }
 
 // theSuite is the only way in which TestMain can hand something to the tests.
@@ -128,7 +133,7 @@ func sharedWorld(t *testing.T) *world {
 // ownWorld returns a stack that only this test has, to be broken, with further settings as NAME=value.
 func ownWorld(t *testing.T, environment ...string) *world {
 	t.Helper()
-	w, err := openWorld(filepath.Join(theSuite.dir, t.Name()), environment...)
+	w, err := openWorld(filepath.Join(theSuite.dir, strings.ReplaceAll(t.Name(), "/", "-")), environment...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // close ends the idle connections to the upstreams.
 func (g *gateway) close(context.Context) error {
 	for _, u := range g.upstreams {
-		u.closeIdle()
+		u.transport.CloseIdleConnections()
 	}
 	return nil
 }

@@ -55,10 +55,13 @@ func (u *upstream) try(r *http.Request, number int) (*http.Response, error) {
 		t.follow()
 	}
 	ctx, t.span = u.startTry(ctx, r.Method, number)
-	out := r.Clone(ctx)
+	out := r.WithContext(ctx)
+	if number > 1 { // an earlier try may still be reading the headers
+		out.Header = r.Header.Clone()
+	}
 	passTrace(ctx, out.Header)
 	out.Header.Set(httpserver.HeaderRequestTimeout, strconv.FormatInt(limit.Milliseconds(), 10))
-	answer, err := u.transport.RoundTrip(out)
+	answer, err := u.exchange(out)
 	if err != nil {
 		return nil, t.fail(ctx, failedConnection, err)
 	}

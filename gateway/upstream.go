@@ -23,8 +23,7 @@ type upstream struct {
 	name       string
 	uri        *url.URL
 	tryTimeout time.Duration
-	transport  http.RoundTripper
-	closeIdle  func()
+	transport  *http.Transport
 	reads      *breaker
 	writes     *breaker
 	bulkhead   bulkhead.Bulkhead[any]
@@ -47,8 +46,7 @@ func newUpstream(c upstreamConfig, deadline time.Duration, dial dialFunc, m *met
 		name:       c.Name,
 		uri:        c.URI,
 		tryTimeout: c.Policies.TryTimeout,
-		transport:  singleExchange{transport},
-		closeIdle:  transport.CloseIdleConnections,
+		transport:  transport,
 		reads:      m.breaker(c.Name, "reads", c.Policies.Breaker),
 		writes:     m.breaker(c.Name, "writes", c.Policies.Breaker),
 		bulkhead:   bulkhead.New[any](c.Policies.Bulkhead),
@@ -77,26 +75,22 @@ func (u *upstream) breakerOf(method string) *breaker {
 	return u.writes
 }
 
-// singleExchange gives a request its body (from GetBody, so that each try has a fresh one) in a form that net/http does not replay by itself on a kept-alive connection
-// that breaks: tries are ours to count, and some requests must not be made twice. net/http replays what it can rewind, and takes no body as rewound.
-type singleExchange struct{ transport *http.Transport }
-
-// RoundTrip implements http.RoundTripper.
-func (s singleExchange) RoundTrip(r *http.Request) (*http.Response, error) {
-	once := r.WithContext(r.Context())
-	once.GetBody = nil
+// exchange sends a request, which it changes. It gives it its body (from GetBody, so that each try has a fresh one) in a form that net/http does not replay by itself on a
+// kept-alive connection that breaks: tries are ours to count, and some requests must not be made twice. net/http replays what it can rewind, and takes no body as rewound.
+func (u *upstream) exchange(r *http.Request) (*http.Response, error) {
 	switch {
 	case r.ContentLength > 0:
 		body, err := r.GetBody()
 		if err != nil {
 			return nil, err
 		}
-		once.Body = body
+		r.Body = body
 	case lacksBody(r.Method):
 		// An empty body that net/http has to look into, and having looked cannot rewind. It leaves no trace on the wire for these methods.
-		once.Body = io.NopCloser(bytes.NewReader(nil))
+		r.Body = io.NopCloser(bytes.NewReader(nil))
 	}
-	return s.transport.RoundTrip(once)
+	r.GetBody = nil
+	return u.transport.RoundTrip(r)
 }
 
 // lacksBody tells the methods for which net/http sends an empty body of unknown length as none at all.

@@ -127,7 +127,7 @@ func (s *service) stop() {
 	delete(s.world.listeners, s.host)
 	s.world.mu.Unlock()
 	_ = s.server.Close()
-	s.world.gateway.upstreams[map[string]string{"order.test:80": "order-service", "inventory.test:80": "inventory-service"}[s.host]].closeIdle()
+	s.world.gateway.upstreams[map[string]string{"order.test:80": "order-service", "inventory.test:80": "inventory-service"}[s.host]].transport.CloseIdleConnections()
 }
 
 // does sets what the service answers.

@@ -21,6 +21,9 @@ const (
 	joinFailures = 5
 	// misfitPause is how long to wait before looking again at topics that do not fit together: only an operator can mend them.
 	misfitPause = 30 * time.Second
+	// gatherTime is how long a record waits for those of other partitions, ledger entries above all, to be written and acknowledged with them. Nobody waits for it but the next mail
+	// of the same partition.
+	gatherTime = time.Millisecond
 )
 
 // errMisfit means that the topics' partitions do not fit together.
@@ -82,7 +85,9 @@ func (c *consumer) connect(ctx context.Context) (l *links, err error) {
 			err = errors.Join(err, l.close())
 		}
 	}()
-	if l.client, err = kafka.Connect(ctx, c.config.kafkaAddresses, newClientConfig(), topics.All(c.config.kafkaReplicationFactor), c.log); err != nil {
+	gathering := newClientConfig()
+	gathering.Producer.Flush.Frequency = gatherTime
+	if l.client, err = kafka.Connect(ctx, c.config.kafkaAddresses, gathering, topics.All(c.config.kafkaReplicationFactor), c.log); err != nil {
 		return l, err
 	}
 	if l.producer, err = sarama.NewSyncProducerFromClient(l.client); err != nil {

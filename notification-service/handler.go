@@ -70,7 +70,9 @@ func (h *handler) Setup(session sarama.ConsumerGroupSession) error {
 func (h *handler) Cleanup(session sarama.ConsumerGroupSession) error {
 	h.end()
 	h.parts.Wait()
+	// gofail: var lastCommitBefore struct{}
 	session.Commit()
+	// gofail: var lastCommitAfter struct{}
 	return nil
 }
 
@@ -83,7 +85,9 @@ func commitRegularly(ctx context.Context, session sarama.ConsumerGroupSession) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			// gofail: var commitBefore struct{}
 			session.Commit()
+			// gofail: var commitAfter struct{}
 		}
 	}
 }
@@ -133,6 +137,9 @@ func (h *handler) work(ctx context.Context, session sarama.ConsumerGroupSession,
 			if ctx.Err() != nil { // select takes either when both are there
 				return ctx.Err()
 			}
+			// gofail: var faultCommitBeforeSending struct{}
+			// session.MarkMessage(record, "")
+			// session.Commit()
 			if err := handle(ctx, record); err != nil {
 				return err
 			}

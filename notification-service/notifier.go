@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -17,6 +18,7 @@ import (
 	"github.com/steadfast-shop/steadfast/notification-service/internal/mail"
 	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
 	eventsv1 "github.com/steadfast-shop/steadfast/shared-proto/events/v1"
+	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 )
 
 const (
@@ -50,6 +52,8 @@ type notifier struct {
 	publish    ledger.Publish
 	confirm    func(ctx context.Context) error // that this session still has its partitions
 	partitions int32                           // of order-placed
+
+	partitioners sync.Pool // of sarama.Partitioner, each for one use at a time
 }
 
 // handleEvent works on a record of order-placed. The ledger's partition of the same number must be loaded.
@@ -60,7 +64,7 @@ func (n *notifier) handleEvent(ctx context.Context, record *sarama.ConsumerMessa
 	if err != nil {
 		return n.deadLetter(ctx, record, deadletter.Unreadable, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	partition, err := partitionOf(order.GetOrderNumber(), n.partitions)
+	partition, err := n.partitionOf(order.GetOrderNumber())
 	if err != nil {
 		return fmt.Errorf("find the order's partition: %w", err)
 	}
@@ -70,6 +74,16 @@ func (n *notifier) handleEvent(ctx context.Context, record *sarama.ConsumerMessa
 		return n.sendOn(ctx, record, newEventRecord(record, partition))
 	}
 	return n.notify(ctx, record, order)
+}
+
+// partitionOf is partitionOf for this session's number of partitions.
+func (n *notifier) partitionOf(orderNumber string) (int32, error) {
+	murmur2, _ := n.partitioners.Get().(sarama.Partitioner)
+	if murmur2 == nil {
+		murmur2 = sarama.NewMurmur2Partitioner(topics.OrderPlaced)
+	}
+	defer n.partitioners.Put(murmur2)
+	return partitionBy(murmur2, orderNumber, n.partitions)
 }
 
 // notify mails the order, unless that was done before, however long the server is away.
@@ -121,7 +135,9 @@ func (n *notifier) send(ctx context.Context, order *eventsv1.OrderPlaced) error 
 	defer cancel()
 	ctx, span := n.tracer.Start(ctx, "send mail", trace.WithSpanKind(trace.SpanKindClient))
 	start := time.Now()
+	// gofail: var mailBefore struct{}
 	err := n.mailer.Send(ctx, order)
+	// gofail: var mailAfter struct{}
 	endSend(span, err)
 	if err != nil {
 		return err
@@ -134,9 +150,14 @@ func (n *notifier) send(ctx context.Context, order *eventsv1.OrderPlaced) error 
 
 // recordMailed writes the ledger. Until that is acknowledged the event is not done with.
 func (n *notifier) recordMailed(ctx context.Context, record *sarama.ConsumerMessage, order *eventsv1.OrderPlaced) error {
+	// gofail: var faultLedgerSkipped struct{}
+	// return nil
 	ctx, cancel := outlive(ctx, recordGrace)
 	defer cancel()
-	return n.ledger.Record(ctx, n.publish, record.Partition, order.GetOrderNumber(), n.mailer.MessageID(order.GetOrderNumber()))
+	// gofail: var ledgerBefore struct{}
+	err := n.ledger.Record(ctx, n.publish, record.Partition, order.GetOrderNumber(), n.mailer.MessageID(order.GetOrderNumber()))
+	// gofail: var ledgerAfter struct{}
+	return err
 }
 
 func (n *notifier) logOutage(ctx context.Context, failure *mail.Failure, pause time.Duration) {
@@ -154,9 +175,12 @@ func (n *notifier) putOff(ctx context.Context, record *sarama.ConsumerMessage, f
 		return n.deadLetter(ctx, record, deadletter.Exhausted, fmt.Sprintf("put off %d times, at last: %s", attempts, failure))
 	}
 	n.log.InfoContext(ctx, "the server put the mail off; it is tried again later", "partition", record.Partition, "offset", record.Offset, "attempt", attempts, "reason", failure.Error())
+	// gofail: var putOffBefore struct{}
 	if err := n.sendOn(ctx, record, newRetryRecord(record, time.Now().Add(retryDelay), failure.Error())); err != nil {
 		return err
 	}
+	// gofail: var putOffAfter struct{}
+
 	n.metrics.retried.Inc()
 	return nil
 }
@@ -191,7 +215,9 @@ func (n *notifier) deadLetter(ctx context.Context, record *sarama.ConsumerMessag
 		return err
 	}
 	reason := string(kind) + ": " + detail
+	// gofail: var deadLetterBefore struct{}
 	err := n.publish(ctx, newDeadLetter(record, time.Now(), reason))
+	// gofail: var deadLetterAfter struct{}
 	if isTooLarge(err) {
 		err = n.publish(ctx, newShortLetter(record, reason, fmt.Sprintf("value of %d bytes", len(record.Value)), record.Key, record.Headers))
 	}

@@ -62,7 +62,9 @@ func (p *publisher) send(ctx context.Context, record *sarama.ProducerMessage) er
 	fresh := &sarama.ProducerMessage{Topic: record.Topic, Partition: record.Partition, Key: record.Key, Value: record.Value, Headers: record.Headers}
 	done := make(chan error, 1)
 	go func() {
+		// gofail: var publishBefore struct{}
 		_, _, err := p.producer.SendMessage(fresh)
+		// gofail: var publishAfter struct{}
 		done <- err
 	}()
 	select {

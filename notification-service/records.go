@@ -136,7 +136,12 @@ func newRecord(from *sarama.ConsumerMessage, topic string, partition int32, own 
 
 // partitionOf returns where an order's events belong, as every producer with the murmur2 partitioner sees it. The order's ledger entry lives in the partition of the same number.
 func partitionOf(orderNumber string, partitions int32) (int32, error) {
-	return sarama.NewMurmur2Partitioner(topics.OrderPlaced).Partition(&sarama.ProducerMessage{Key: sarama.StringEncoder(orderNumber)}, partitions)
+	return partitionBy(sarama.NewMurmur2Partitioner(topics.OrderPlaced), orderNumber, partitions)
+}
+
+// partitionBy is partitionOf with a murmur2 partitioner that was made before: each of them seeds a random number generator, which takes longer than all else here.
+func partitionBy(murmur2 sarama.Partitioner, orderNumber string, partitions int32) (int32, error) {
+	return murmur2.Partition(&sarama.ProducerMessage{Key: sarama.StringEncoder(orderNumber)}, partitions)
 }
 
 // dueAt returns when a retry record may go on: at its not-before time, but never more than longest from now, whatever its header says.

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -14,12 +14,14 @@ var ErrStopped = errors.New("the batcher has stopped")
 
 // Batcher joins calls with items of type T.
 type Batcher[T any] struct {
-	calls   chan call[T]
-	stopped chan struct{}
-	waiting atomic.Int64
 	limit   int
 	timeout time.Duration
 	run     func(ctx context.Context, items []T) []error
+	arrived chan struct{} // wakes Run
+
+	mu      sync.Mutex
+	waiting []call[T]
+	stopped bool
 }
 
 // call is one waiting caller.
@@ -31,20 +33,13 @@ type call[T any] struct {
 
 // New returns a batcher whose run does up to limit items at once, within timeout, and answers each item by its place.
 func New[T any](limit int, timeout time.Duration, run func(ctx context.Context, items []T) []error) *Batcher[T] {
-	return &Batcher[T]{calls: make(chan call[T]), stopped: make(chan struct{}), limit: limit, timeout: timeout, run: run}
+	return &Batcher[T]{limit: limit, timeout: timeout, run: run, arrived: make(chan struct{}, 1)}
 }
 
 // Do hands the item to the next batch and returns how it ended. Where ctx ends first the item may still be done.
 func (b *Batcher[T]) Do(ctx context.Context, item T) error {
 	result := make(chan error, 1)
-	b.waiting.Add(1)
-	select {
-	case b.calls <- call[T]{ctx, item, result}:
-	case <-ctx.Done():
-		b.waiting.Add(-1)
-		return fmt.Errorf("wait for a batch: %w", ctx.Err())
-	case <-b.stopped:
-		b.waiting.Add(-1)
+	if !b.add(call[T]{ctx, item, result}) {
 		return ErrStopped
 	}
 	select {
@@ -55,42 +50,64 @@ func (b *Batcher[T]) Do(ctx context.Context, item T) error {
 	}
 }
 
-// Waiting returns how many calls have come and are in no batch yet.
-func (b *Batcher[T]) Waiting() int { return int(b.waiting.Load()) }
-
-// Run gathers and does batches, one after the other, until ctx ends.
-func (b *Batcher[T]) Run(ctx context.Context) error {
-	defer close(b.stopped)
-	results := make(chan struct{}, 1)
-	results <- struct{}{} // the right to start a batch
-	var waiting []call[T]
-	for {
-		calls, start := b.calls, results
-		if len(waiting) == 0 {
-			start = nil
-		}
-		if len(waiting) >= b.limit {
-			calls = nil
-		}
+// add lets the call wait, unless the batcher has stopped. Only the first that waits wakes Run: it finds the others by itself.
+func (b *Batcher[T]) add(c call[T]) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return false
+	}
+	b.waiting = append(b.waiting, c)
+	if len(b.waiting) == 1 {
 		select {
-		case c := <-calls:
-			waiting = append(waiting, c)
-		case <-start:
-			batch := waiting
-			waiting = nil
-			b.waiting.Add(-int64(len(batch)))
-			go func() {
-				defer func() { results <- struct{}{} }()
-				b.flush(ctx, batch)
-			}()
-		case <-ctx.Done():
-			b.waiting.Add(-int64(len(waiting)))
-			for _, c := range waiting {
-				c.result <- ErrStopped
-			}
-			return nil
+		case b.arrived <- struct{}{}:
+		default:
 		}
 	}
+	return true
+}
+
+// take ends the wait of up to limit calls.
+func (b *Batcher[T]) take() []call[T] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	batch := b.waiting[:min(len(b.waiting), b.limit)]
+	b.waiting = append(make([]call[T], 0, len(batch)), b.waiting[len(batch):]...)
+	return batch
+}
+
+// Waiting returns how many calls have come and are in no batch yet.
+func (b *Batcher[T]) Waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.waiting)
+}
+
+// Run does batches, one after the other, until ctx ends. One that is under way then is done to its end.
+func (b *Batcher[T]) Run(ctx context.Context) error {
+	defer b.stop()
+	for {
+		select {
+		case <-b.arrived:
+		case <-ctx.Done():
+			return nil
+		}
+		// All in this goroutine, whose stack has grown to what a batch needs.
+		for ctx.Err() == nil && b.Waiting() > 0 {
+			b.flush(ctx, b.take())
+		}
+	}
+}
+
+// stop refuses the calls that still wait, and all that come later.
+func (b *Batcher[T]) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	for _, c := range b.waiting {
+		c.result <- ErrStopped
+	}
+	b.waiting = nil
 }
 
 // flush does one batch, without the calls whose callers have gone.

@@ -99,3 +99,30 @@ func TestBatchHasDeadline(t *testing.T) {
 		stop()
 	})
 }
+
+func TestCallsThatWaitAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sizes []int
+		b := batch.New(10, time.Minute, slow(&sizes))
+		ctx, stop := context.WithCancel(t.Context())
+		go func() { _ = b.Run(ctx) }()
+		var all sync.WaitGroup
+		for i, want := range []error{nil, batch.ErrStopped, batch.ErrStopped} {
+			all.Go(func() {
+				<-time.After(time.Duration(i) * 100 * time.Millisecond)
+				if err := b.Do(t.Context(), 0); !errors.Is(err, want) {
+					t.Errorf("call %d: %v; want %v", i, err, want)
+				}
+			})
+		}
+		<-time.After(500 * time.Millisecond)
+		if waiting := b.Waiting(); waiting != 2 {
+			t.Errorf("%d calls wait; want 2", waiting)
+		}
+		stop()
+		all.Wait()
+		if waiting := b.Waiting(); waiting != 0 {
+			t.Errorf("%d calls wait after the end", waiting)
+		}
+	})
+}

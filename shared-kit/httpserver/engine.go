@@ -13,9 +13,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/contrib/instrumentation/github.com/gin-gonic/gin/otelgin"
-	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/steadfast-shop/steadfast/shared-kit/problem"
 )
@@ -41,7 +38,7 @@ func NewEngine(service string, limit time.Duration, log *slog.Logger, metrics pr
 	// No proxy is trusted unless a service says so: SetTrustedProxies(nil) cannot fail.
 	_ = engine.SetTrustedProxies(nil)
 	engine.Use(
-		otelgin.Middleware(service, otelgin.WithFilter(isTraced)),
+		startSpan(service),
 		hidePath,
 		observe(log, metrics),
 		recoverPanic(log),
@@ -59,16 +56,6 @@ func NewEngine(service string, limit time.Duration, log *slog.Logger, metrics pr
 
 // isProbe tells the requests of orchestrators and scrapers, which would drown the others in logs and traces.
 func isProbe(path string) bool { return path == "/livez" || path == "/readyz" || path == "/metrics" }
-
-func isTraced(r *http.Request) bool { return !isProbe(r.URL.Path) }
-
-// hidePath puts the route in the place of the path in the request's span: what clients write into a path, say a user's id, stays out of traces as it stays out of the log.
-func hidePath(c *gin.Context) {
-	if span := trace.SpanFromContext(c.Request.Context()); span.IsRecording() {
-		span.SetAttributes(semconv.URLPath(c.FullPath()))
-	}
-	c.Next()
-}
 
 // observe writes one log line and one metric for each request, however it ends.
 func observe(log *slog.Logger, metrics prometheus.Registerer) gin.HandlerFunc {

@@ -49,6 +49,9 @@ func isJSON(contentType string) bool {
 
 // checkDocument returns what keeps data from being one JSON document, in words, or "".
 func checkDocument(data []byte) string {
+	if utf8.Valid(data) && json.Valid(data) {
+		return ""
+	}
 	if len(bytes.TrimSpace(data)) == 0 {
 		return "the body is empty; send one JSON document"
 	}

@@ -1,8 +1,6 @@
 package input
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -30,7 +28,7 @@ func (f *Faults) Problem() *problem.Problem {
 type Object struct {
 	path   string
 	names  []string
-	fields map[string]json.RawMessage
+	fields map[string][]byte
 	faults *Faults
 }
 
@@ -40,28 +38,18 @@ func ParseObject(data []byte, faults *Faults) (object *Object, ok bool) {
 		faults.Add("", wrong)
 		return nil, false
 	}
+	data, _ = cut(data)
 	return newObject("", data, faults)
 }
 
-// newObject reads the names itself, since decoding into a map would hide a field that is there twice.
-func newObject(path string, data json.RawMessage, faults *Faults) (*Object, bool) {
-	o := &Object{path: path, fields: make(map[string]json.RawMessage), faults: faults}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+// newObject keeps the names in their order, and tells of a field that is there twice.
+func newObject(path string, data []byte, faults *Faults) (*Object, bool) {
+	if data[0] != '{' {
 		faults.Add(path, "must be a JSON object")
 		return nil, false
 	}
-	for decoder.More() {
-		token, err := decoder.Token()
-		name, isName := token.(string)
-		var value json.RawMessage
-		if err == nil && isName {
-			err = decoder.Decode(&value)
-		}
-		if err != nil {
-			faults.Add(path, "is not well-formed JSON")
-			return nil, false
-		}
+	o := &Object{path: path, fields: make(map[string][]byte), faults: faults}
+	for name, value := range membersOf(data) {
 		if _, twice := o.fields[name]; twice {
 			faults.Add(o.at(name), "is there more than once")
 			continue
@@ -84,7 +72,11 @@ func (o *Object) Text(name string, most int) string {
 	if !ok {
 		return ""
 	}
-	return readText(o.at(name), raw, most, o.faults)
+	text, wrong := readText(raw, most)
+	if wrong != "" {
+		o.Fault(name, wrong)
+	}
+	return text
 }
 
 // OptionalText is Text for a field that may be missing or null; then it is "".
@@ -166,7 +158,7 @@ func (o *Object) End() {
 }
 
 // take removes the field, so that End does not see it. A field that is missing or null is a fault.
-func (o *Object) take(name string) (json.RawMessage, bool) {
+func (o *Object) take(name string) ([]byte, bool) {
 	raw, there := o.fields[name]
 	delete(o.fields, name)
 	if !there || string(raw) == "null" {
@@ -189,23 +181,28 @@ func ParseTexts(data []byte, most, longest int, faults *Faults) []string {
 		faults.Add("", wrong)
 		return nil
 	}
+	data, _ = cut(data)
 	elements, ok := readArray("", data, most, faults)
 	if !ok {
 		return nil
 	}
 	texts := make([]string, 0, len(elements))
 	for i, element := range elements {
-		texts = append(texts, readText(fmt.Sprintf("[%d]", i), element, longest, faults))
+		text, wrong := readText(element, longest)
+		if wrong != "" {
+			faults.Add(fmt.Sprintf("[%d]", i), wrong)
+		}
+		texts = append(texts, text)
 	}
 	return texts
 }
 
-func readArray(path string, raw json.RawMessage, most int, faults *Faults) ([]json.RawMessage, bool) {
-	var elements []json.RawMessage
-	if err := json.Unmarshal(raw, &elements); err != nil || elements == nil {
+func readArray(path string, raw []byte, most int, faults *Faults) ([][]byte, bool) {
+	if raw[0] != '[' {
 		faults.Add(path, "must be a JSON array")
 		return nil, false
 	}
+	elements := elementsOf(raw)
 	if len(elements) == 0 || len(elements) > most {
 		faults.Add(path, fmt.Sprintf("must have 1 to %d elements", most))
 		return nil, false
@@ -213,15 +210,14 @@ func readArray(path string, raw json.RawMessage, most int, faults *Faults) ([]js
 	return elements, true
 }
 
-func readText(path string, raw json.RawMessage, most int, faults *Faults) string {
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil || string(raw) == "null" {
-		faults.Add(path, "must be a text")
-		return ""
+// readText returns the text, or what is wrong with it.
+func readText(raw []byte, most int) (text, wrong string) {
+	text, ok := textOf(raw)
+	if !ok {
+		return "", "must be a text"
 	}
 	if wrong := CheckText(text, most); wrong != "" {
-		faults.Add(path, wrong)
-		return ""
+		return "", wrong
 	}
-	return text
+	return text, ""
 }

@@ -34,19 +34,19 @@ type Settings struct {
 func Start(ctx context.Context, service string, settings Settings, log *slog.Logger) (stop func(context.Context) error, err error) {
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("trouble with traces", "error", err) }))
-	options := []sdktrace.TracerProviderOption{
-		sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName(service))),
-	}
 	if settings.Endpoint == nil {
-		options = append(options, sdktrace.WithSampler(sdktrace.NeverSample()))
-	} else {
-		exporter, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(settings.Endpoint.String()))
-		if err != nil {
-			return nil, fmt.Errorf("open the trace exporter: %w", err)
-		}
-		options = append(options, sdktrace.WithBatcher(exporter), sdktrace.WithSampler(settings.sampler()))
+		otel.SetTracerProvider(unrecorded{})
+		return func(context.Context) error { return nil }, nil
 	}
-	provider := sdktrace.NewTracerProvider(options...)
+	exporter, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(settings.Endpoint.String()))
+	if err != nil {
+		return nil, fmt.Errorf("open the trace exporter: %w", err)
+	}
+	provider := sdktrace.NewTracerProvider(
+		sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName(service))),
+		sdktrace.WithBatcher(exporter),
+		sdktrace.WithSampler(settings.sampler()),
+	)
 	otel.SetTracerProvider(provider)
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
@@ -69,12 +69,34 @@ const traceParent = "traceparent"
 
 // TraceParent returns the context's trace as text, for Continue to go on with it later or elsewhere.
 func TraceParent(ctx context.Context) string {
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier[traceParent]
+	var text parentText
+	propagation.TraceContext{}.Inject(ctx, &text)
+	return string(text)
 }
 
 // Continue returns ctx within the trace that TraceParent gave; any other text leaves ctx as it is.
 func Continue(ctx context.Context, text string) context.Context {
-	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{traceParent: text})
+	carrier := parentText(text)
+	return propagation.TraceContext{}.Extract(ctx, &carrier)
 }
+
+// parentText lets the propagator read and write the header traceparent alone.
+type parentText string
+
+// Get implements propagation.TextMapCarrier.
+func (p *parentText) Get(name string) string {
+	if name != traceParent {
+		return ""
+	}
+	return string(*p)
+}
+
+// Set implements propagation.TextMapCarrier.
+func (p *parentText) Set(name, value string) {
+	if name == traceParent {
+		*p = parentText(value)
+	}
+}
+
+// Keys implements propagation.TextMapCarrier.
+func (*parentText) Keys() []string { return []string{traceParent} }

@@ -24,10 +24,20 @@ func TestTracesPassWithoutCollector(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := otel.GetTextMapPropagator().Extract(t.Context(), propagation.MapCarrier{"traceparent": parent})
+	if telemetry.Records() {
+		t.Error("spans are said to be recorded")
+	}
 	ctx, span := otel.Tracer("test").Start(ctx, "span")
 	span.End()
-	if got := trace.SpanContextFromContext(ctx).TraceID().String(); got != "0af7651916cd43dd8448eb211c80319c" {
+	ids := trace.SpanContextFromContext(ctx)
+	if got := ids.TraceID().String(); got != "0af7651916cd43dd8448eb211c80319c" {
 		t.Errorf("the trace goes on as %s", got)
+	}
+	if got := ids.SpanID().String(); !ids.IsValid() || got == "b7ad6b7169203331" || ids.IsSampled() || ids.IsRemote() || !span.SpanContext().Equal(ids) {
+		t.Errorf("the span is %+v of %s; want one of its own, not sampled", ids, got)
+	}
+	if _, first := otel.Tracer("test").Start(t.Context(), "span"); !first.SpanContext().IsValid() || first.SpanContext().TraceID() == ids.TraceID() {
+		t.Errorf("a trace begins as %+v", first.SpanContext())
 	}
 	if err := stop(t.Context()); err != nil {
 		t.Errorf("stop: %v", err)

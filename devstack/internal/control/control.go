@@ -18,12 +18,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/steadfast-shop/steadfast/devstack/internal/ports"
 	"github.com/steadfast-shop/steadfast/devstack/internal/stack"
 )
-
-// maxSocketPath is what every system takes: 104 bytes on macOS, with a zero at
-// the end; 108 on Linux.
-const maxSocketPath = 103
 
 // ErrNotRunning is returned when no stack runs on the data directory.
 var ErrNotRunning = errors.New("no stack runs here; `devstack run` starts one")
@@ -32,7 +29,7 @@ var ErrNotRunning = errors.New("no stack runs here; `devstack run` starts one")
 // directory itself or, if that makes the path too long, in one for temporary files.
 func SocketPath(dataDir string) string {
 	path := filepath.Join(dataDir, "control.sock")
-	if len(path) <= maxSocketPath {
+	if len(path) <= ports.MaxSocketPath {
 		return path
 	}
 	sum := sha256.Sum256([]byte(dataDir))

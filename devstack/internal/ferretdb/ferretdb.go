@@ -3,9 +3,12 @@ package ferretdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -18,12 +21,15 @@ import (
 // Database is the PostgreSQL database that holds FerretDB's.
 const Database = "ferretdb"
 
-// Run serves MongoDB's protocol on port, with the data in the PostgreSQL
-// database at url, until ctx ends. It needs no PostgreSQL to start, and goes on
+// Run serves MongoDB's protocol on port and, if one is given, on a unix socket,
+// with the data in the PostgreSQL database at url, until ctx ends. It needs no PostgreSQL to start, and goes on
 // when that comes back after having been away.
-func Run(ctx context.Context, port int, url string, logger *slog.Logger) error {
+func Run(ctx context.Context, port int, socket, url string, logger *slog.Logger) error {
+	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) { // a killed server leaves it
+		return fmt.Errorf("remove old socket: %w", err)
+	}
 	server, err := ferretdb.New(&ferretdb.Config{
-		Listener:      ferretdb.ListenerConfig{TCP: ports.Address(port)},
+		Listener:      ferretdb.ListenerConfig{TCP: ports.Address(port), Unix: socket},
 		Logger:        slog.New(errorsOnly{logger.Handler()}),
 		Handler:       "postgresql",
 		PostgreSQLURL: url,

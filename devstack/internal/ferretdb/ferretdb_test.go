@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -34,10 +37,19 @@ func start(t *testing.T) (*mongo.Database, *postgrestest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	socket, address := filepath.Join(t.TempDir(), "f.sock"), ports.Address(free[0])
+	if ports.SocketFits(socket) {
+		address = url.QueryEscape(socket)
+		if err := os.WriteFile(socket, nil, 0o600); err != nil { // as one that a killed server has left
+			t.Fatal(err)
+		}
+	} else {
+		socket = ""
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- ferretdb.Run(ctx, free[0], server.URL(ferretdb.Database), slog.New(slog.DiscardHandler))
+		ended <- ferretdb.Run(ctx, free[0], socket, server.LocalURL(ferretdb.Database), slog.New(slog.DiscardHandler))
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -46,7 +58,7 @@ func start(t *testing.T) (*mongo.Database, *postgrestest.Server) {
 		}
 	})
 	eventually(t, "FerretDB answers", func() bool { return ferretdb.Ready(free[0])(t.Context()) == nil })
-	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + ports.Address(free[0])).SetWriteConcern(writeconcern.Majority()).SetTimeout(5 * time.Second))
+	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + address).SetWriteConcern(writeconcern.Majority()).SetTimeout(limit))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ type server struct {
 	stop       func()
 }
 
-func startInbox(t *testing.T, dir string) server {
+func startInbox(t testing.TB, dir string) server {
 	t.Helper()
 	store, err := OpenStore(filepath.Join(dir, "mails"))
 	if err != nil {

@@ -41,7 +41,7 @@ func serve(ctx context.Context, store *Store, smtpListener, pageListener net.Lis
 	group, ctx := errgroup.WithContext(ctx)
 	mailPage := page.NewServer(ctx, newHandler(store))
 	group.Go(func() error {
-		if err := mails.Serve(smtpListener); err != nil && !errors.Is(err, smtp.ErrServerClosed) {
+		if err := mails.Serve(turnListener{smtpListener}); err != nil && !errors.Is(err, smtp.ErrServerClosed) {
 			return fmt.Errorf("serve SMTP: %w", err)
 		}
 		return nil

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ const (
 	maxMail       = 25 << 20
 	maxRecipients = 100
 	idleAfter     = 5 * time.Minute // RFC 5321, 4.5.3.2.7
+	keptBuffer    = 64 << 10        // of a connection, for its next mail
 )
 
 func newSMTPServer(store *Store, logger *slog.Logger) *smtp.Server {
@@ -36,6 +38,7 @@ type session struct {
 	logger *slog.Logger
 	from   string
 	to     []string
+	buffer bytes.Buffer // for the mail under way
 }
 
 func (s *session) AuthMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
@@ -63,10 +66,16 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 
 // Data returns, and with it the 250 goes out, once the mail is kept.
 func (s *session) Data(r io.Reader) error {
-	content, err := io.ReadAll(r)
-	if err != nil {
+	defer func() {
+		s.buffer.Reset()
+		if s.buffer.Cap() > keptBuffer {
+			s.buffer = bytes.Buffer{}
+		}
+	}()
+	if _, err := s.buffer.ReadFrom(r); err != nil {
 		return fmt.Errorf("receive mail: %w", err)
 	}
+	content := s.buffer.Bytes()
 	summary := Summary{ReceivedAt: time.Now().UTC(), From: s.from, To: s.to}
 	kept, err := s.store.Add(summarize(summary, content), content)
 	if err != nil {

@@ -41,7 +41,36 @@ func TestServerAsksForItsPasswordAndSyncs(t *testing.T) {
 	}
 }
 
-// After a reboot, the process named in postmaster.pid may be anyone's.
+func TestPartsConnectBySocketWhereItsPathFits(t *testing.T) {
+	server := postgrestest.New(t, "inventory")
+	conn, err := pgx.Connect(t.Context(), server.LocalURL("inventory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context()) //nolint:errcheck // the test is about something else
+	var bySocket bool
+	if err := conn.QueryRow(t.Context(), "SELECT inet_server_addr() IS NULL").Scan(&bySocket); err != nil {
+		t.Fatal(err)
+	}
+	if !bySocket {
+		t.Errorf("%s leads to the port", server.LocalURL("inventory"))
+	}
+
+	long := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	if err := os.Mkdir(long, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	unfit, err := postgres.New(postgres.Config{Dir: long, Port: 15432})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if filepath.Dir(unfit.DataDir()) == long && unfit.LocalURL("inventory") != unfit.URL("inventory") {
+		t.Errorf("got %s for a path that is too long, want the port", unfit.LocalURL("inventory"))
+	}
+}
+
+// After a reboot, the process named in postmaster.pid may be anyone's, and so may
+// the one that is named in the lock of the socket.
 func TestLockOfAnotherProcessDoesNotBlockTheStart(t *testing.T) {
 	server := postgrestest.New(t)
 	server.Kill()
@@ -51,8 +80,14 @@ func TestLockOfAnotherProcessDoesNotBlockTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(content), "\n")
-	if err := os.WriteFile(lock, []byte(strconv.Itoa(os.Getpid())+"\n"+rest), 0o600); err != nil {
-		t.Fatal(err)
+	locks, err := filepath.Glob(filepath.Join(server.DataDir(), ".s.PGSQL.*.lock"))
+	if err != nil || len(locks) != 1 {
+		t.Fatalf("got %q, %v; want the lock of one socket", locks, err)
+	}
+	for _, lock := range append(locks, lock) {
+		if err := os.WriteFile(lock, []byte(strconv.Itoa(os.Getpid())+"\n"+rest), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	server.Start()
 }

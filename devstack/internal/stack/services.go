@@ -46,7 +46,7 @@ func (p *Plan) services() []service {
 		values: map[string]string{
 			orderPort:            p.port(orderPort),
 			"INVENTORY_GRPC_URI": p.settings.address(inventoryGRPCPort),
-			mongodbURI:           p.mongodbURI(), kafkaServers: p.kafkaServers(),
+			mongodbURI:           p.orderMongoDBURI(), kafkaServers: p.kafkaServers(),
 		},
 	}, {
 		// On machines of their own, mails take no time away from orders; here they take less.
@@ -61,7 +61,7 @@ func (p *Plan) services() []service {
 		prefixes: []string{"INVENTORY_"},
 		values: map[string]string{
 			inventoryPort: p.port(inventoryPort), inventoryGRPCPort: p.port(inventoryGRPCPort),
-			postgresURL: p.postgresURL(),
+			postgresURL: p.inventoryPostgresURL(),
 		},
 	}}
 }

@@ -64,6 +64,7 @@ func parse(arguments []string, output io.Writer) (options, error) {
 	flags.StringVar(&o.before, "before", "", "`folder` with these programs as they were, to measure both in turn; on one broker")
 	flags.DurationVar(&o.bench.Measure, "duration", 5*time.Second, "measured time of each load")
 	flags.DurationVar(&o.bench.WarmUp, "warmup", 2*time.Second, "load before it that is not measured")
+	flags.IntVar(&o.bench.Rounds, "rounds", 1, "how often each load is put on each system; the medians count")
 	flags.StringVar(&o.kafka, "kafka", "auto", "`which` stacks to start: embedded, apache, both, auto (both if java and mvn are there) or none")
 	flags.StringVar(&o.gateway, "gateway", "", "`URL` of a running system with the same API that is measured, too")
 	flags.StringVar(&o.name, "name", "foreign", "`name` of that system in the tables")
@@ -94,6 +95,9 @@ func parse(arguments []string, output io.Writer) (options, error) {
 	}
 	if o.bench.Measure < time.Second || o.bench.WarmUp < 0 || o.bench.Starts < 0 {
 		return o, errors.New("-duration must be at least 1s, and -warmup and -starts must not be negative")
+	}
+	if o.bench.Rounds < 1 || o.bench.Rounds > 1 && o.bench.Profiles != "" {
+		return o, errors.New("-rounds must be at least 1, and -profile takes profiles of one round only")
 	}
 	if *names != "" {
 		o.chosen = true
@@ -149,7 +153,7 @@ func run(ctx context.Context, arguments []string, tables, progress io.Writer) er
 // longest is how long everything may take, the slowest mails and the first download of Apache Kafka included. Each step has a bound of its own; this is for their sum.
 func (o *options) longest() time.Duration {
 	const systems = 3
-	each := time.Duration(len(o.scenarios)) * (o.bench.WarmUp + o.bench.Measure + bench.SettleAtMost)
+	each := time.Duration(o.bench.Rounds*len(o.scenarios)) * (o.bench.WarmUp + o.bench.Measure + bench.SettleAtMost)
 	return systems * (startAtMost + time.Duration(o.bench.Starts)*time.Minute + each)
 }
 

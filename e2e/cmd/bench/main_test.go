@@ -37,6 +37,8 @@ func TestWrongArguments(t *testing.T) {
 		{"--duration 10ms", "at least 1s"},
 		{"--duration 10", "invalid value"},
 		{"--starts -1", "not be negative"},
+		{"--rounds 0", "-rounds must be at least 1"},
+		{"--rounds 2 --profile p", "one round only"},
 		{"--gateway https://h:1", "http://host:port"},
 		{"--gateway h:1", "http://host:port"},
 		{"orders", `unexpected "orders"`},

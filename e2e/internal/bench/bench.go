@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,8 @@ type Options struct {
 	Progress io.Writer
 	// WarmUp is run before each Measure.
 	WarmUp, Measure time.Duration
+	// Rounds is how often each load is put on each system; the medians count. 0 means once.
+	Rounds int
 	// Starts is how often the start of each service is measured.
 	Starts int
 	// Profiles is a folder for profiles of the services, or "" for none.
@@ -88,11 +91,31 @@ func measureStacks(ctx context.Context, o Options, targets []*target, scenarios 
 		}
 		t.measured.Idle = t.memory()
 	}
+	return runAll(ctx, o, targets, scenarios)
+}
+
+// runAll puts each load on the targets in turn, every other round in the opposite order, and adds what came of it to what was measured. A load that was interrupted counts with the rounds
+// that it has.
+func runAll(ctx context.Context, o Options, targets []*target, scenarios []Scenario) error {
+	targets = slices.Clone(targets)
 	for _, s := range scenarios {
-		for _, t := range targets {
-			if err := t.run(ctx, o, s); err != nil {
-				return err
+		measured := map[*target][]report.Scenario{}
+		var err error
+		for round := 0; round < max(1, o.Rounds) && err == nil; round++ {
+			for _, t := range targets {
+				var result report.Scenario
+				if result, err = t.run(ctx, o, s, round); err != nil {
+					break
+				}
+				measured[t] = append(measured[t], result)
 			}
+			slices.Reverse(targets)
+		}
+		for t, rounds := range measured {
+			t.measured.Scenarios = append(t.measured.Scenarios, report.Median(rounds))
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -103,12 +126,8 @@ func Foreign(ctx context.Context, o Options, name, gateway string, scenarios []S
 	gateway = strings.TrimSuffix(gateway, "/")
 	o.Profiles = ""
 	t := &target{gateway: gateway, shop: shop.New(gateway), ids: newRun(), measured: report.System{Name: name}}
-	for _, s := range scenarios {
-		if err := t.run(ctx, o, s); err != nil {
-			return t.measured, err
-		}
-	}
-	return t.measured, nil
+	err := runAll(ctx, o, []*target{t}, scenarios)
+	return t.measured, err
 }
 
 func (o *Options) say(format string, arguments ...any) {
@@ -118,21 +137,20 @@ func (o *Options) say(format string, arguments ...any) {
 // newRun returns what sets this run's ids apart from those of others.
 func newRun() string { return strings.ToLower(rand.Text()[:8]) }
 
-// run puts one load on the target and adds what came of it to what was measured.
-func (t *target) run(ctx context.Context, o Options, s Scenario) error {
+// run puts one load on the target, for the round-th time.
+func (t *target) run(ctx context.Context, o Options, s Scenario, round int) (report.Scenario, error) {
 	var result report.Scenario
 	var err error
 	if s.read != nil {
 		result, err = t.measureReads(ctx, o, s)
 	} else {
-		result, err = t.measureOrders(ctx, o, s)
+		result, err = t.measureOrders(ctx, o, s, round)
 	}
 	if err != nil {
-		return fmt.Errorf("%s, %s: %w", t.measured.Name, s.Name, err)
+		return result, fmt.Errorf("%s, %s: %w", t.measured.Name, s.Name, err)
 	}
-	t.measured.Scenarios = append(t.measured.Scenarios, result)
 	o.say("%s: %s: %s", t.measured.Name, s.Name, result.Summary())
-	return nil
+	return result, nil
 }
 
 func (t *target) measureReads(ctx context.Context, o Options, s Scenario) (report.Scenario, error) {
@@ -146,8 +164,8 @@ func (t *target) measureReads(ctx context.Context, o Options, s Scenario) (repor
 	return t.measure(ctx, o, s, reads(s.read(*t.readable)), nil)
 }
 
-func (t *target) measureOrders(ctx context.Context, o Options, s Scenario) (report.Scenario, error) {
-	task, err := t.newOrders(ctx, s.Name, s.skus, orderUsers)
+func (t *target) measureOrders(ctx context.Context, o Options, s Scenario, round int) (report.Scenario, error) {
+	task, err := t.newOrders(ctx, fmt.Sprintf("%s-%d", s.Name, round), s.skus, orderUsers)
 	if err != nil {
 		return report.Scenario{}, err
 	}

@@ -99,7 +99,7 @@ func measureStore(t *testing.T, url, names string) report.System {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Progress: io.Discard, Measure: 100 * time.Millisecond, WarmUp: 20 * time.Millisecond, SettleWithin: 200 * time.Millisecond}
+	o := Options{Rounds: 2, Progress: io.Discard, Measure: 100 * time.Millisecond, WarmUp: 20 * time.Millisecond, SettleWithin: 200 * time.Millisecond}
 	measured, err := Foreign(t.Context(), o, "store", url+"/", scenarios)
 	if err != nil {
 		t.Fatal(err)

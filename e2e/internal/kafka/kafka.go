@@ -183,6 +183,29 @@ func (c *Client) Describe(topic string) (partitions int, settings map[string]str
 	return len(list), settings, nil
 }
 
+// EndMembers has all members leave the consumer group, so that those that were killed are not waited for.
+func (c *Client) EndMembers(group string) error {
+	if err := c.client.RefreshCoordinator(group); err != nil {
+		return fmt.Errorf("find the group's coordinator: %w", err)
+	}
+	coordinator, err := c.client.Coordinator(group)
+	if err != nil {
+		return fmt.Errorf("find the group's coordinator: %w", err)
+	}
+	described, err := coordinator.DescribeGroups(&sarama.DescribeGroupsRequest{Groups: []string{group}})
+	if err != nil {
+		return fmt.Errorf("describe the group: %w", err)
+	}
+	for _, g := range described.Groups {
+		for member := range g.Members {
+			if _, err := coordinator.LeaveGroup(&sarama.LeaveGroupRequest{GroupId: group, MemberId: member}); err != nil {
+				return fmt.Errorf("leave the group: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
 // DescribeGroup tells a consumer group's state and members, and what each of them has, in a line.
 func (c *Client) DescribeGroup(group string) (string, error) {
 	admin, err := sarama.NewClusterAdminFromClient(c.client)

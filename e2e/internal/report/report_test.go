@@ -131,3 +131,21 @@ func TestCompare(t *testing.T) {
 		t.Errorf("one system on each side: got\n%s", got)
 	}
 }
+
+func TestMedian(t *testing.T) {
+	mail := func(seconds float64) *float64 { return &seconds }
+	got := Median([]Scenario{
+		{Rate: 300, P50: 1, CPU: map[string]float64{"order": .3, Generator: .1}, Samples: 3, Requests: 4, LastMail: mail(1)},
+		{Rate: 100, P50: 3, CPU: map[string]float64{"order": .1, Generator: .3}, Samples: 1, Requests: 2, Errors: 1, Faults: map[string]int{"503": 1}, LastMail: mail(3), Broken: "stock"},
+		{Rate: 200, P50: 2, CPU: map[string]float64{"order": .2, Generator: .2}, Samples: 2, Requests: 3, Errors: 1, Faults: map[string]int{"503": 1}, LastMail: mail(2)},
+	})
+	if got.Rate != 200 || got.P50 != 2 || got.CPU["order"] != .2 || got.CPU[Generator] != .2 || *got.LastMail != 2 {
+		t.Errorf("got %+v; want the medians", got)
+	}
+	if got.Samples != 6 || got.Requests != 9 || got.Errors != 2 || got.Faults["503"] != 2 || got.Broken != "stock" {
+		t.Errorf("got %+v; want all samples and all that was wrong", got)
+	}
+	if got := Median([]Scenario{{LastMail: mail(1)}, {Rate: 1}}); got.Rate != .5 || got.LastMail != nil {
+		t.Errorf("got %+v; want the mean of two, and no time of mails that one round has not", got)
+	}
+}

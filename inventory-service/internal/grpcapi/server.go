@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc/filters"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -39,9 +37,12 @@ type Server struct {
 func NewServer(inventory inventory, limit time.Duration, log *slog.Logger, metrics prometheus.Registerer) *Server {
 	s := &Server{
 		grpc: grpc.NewServer(
-			grpc.StatsHandler(otelgrpc.NewServerHandler(otelgrpc.WithFilter(filters.Not(filters.HealthCheck())))),
+			takeTrace(),
 			grpc.ChainUnaryInterceptor(observe(log, metrics), recoverPanic(log), bound(limit)),
 			grpc.MaxRecvMsgSize(maxMessage),
+			// Room for the largest message, and fixed: to find the best by itself gRPC sends a ping for most calls.
+			grpc.StaticStreamWindowSize(maxMessage),
+			grpc.StaticConnWindowSize(maxMessage),
 			grpc.MaxHeaderListSize(16<<10),
 			grpc.MaxConcurrentStreams(1000),
 			grpc.ConnectionTimeout(5*time.Second),

@@ -42,7 +42,9 @@ func (row adjustmentRow) recorded() stock.RecordedAdjustment {
 func (r *Repository) CreateItem(ctx context.Context, item stock.Item) error {
 	row := itemRow{SKUCode: item.SKUCode, Quantity: item.Quantity, InitialQuantity: item.Quantity}
 	return r.call(ctx, "create an item", func(ctx context.Context) error {
+		// gofail: var createItemBefore struct{}
 		err := r.orm.WithContext(ctx).Create(&row).Error
+		// gofail: var createItemAfter struct{}
 		if errors.Is(err, gorm.ErrDuplicatedKey) {
 			return stock.ErrItemExists
 		}
@@ -70,8 +72,10 @@ func (r *Repository) Quantities(ctx context.Context, skuCodes []string) (map[str
 func (r *Repository) Adjust(ctx context.Context, adjustment stock.Adjustment) (recorded stock.RecordedAdjustment, err error) {
 	err = r.call(ctx, "adjust stock", func(ctx context.Context) error {
 		var before, after *int64
-		row := r.pool.QueryRow(ctx, adjustStatement, adjustment.ID, adjustment.SKUCode, adjustment.Delta, int64(stock.MaxQuantity))
-		if err := row.Scan(&before, &after); err != nil {
+		// gofail: var adjustBefore struct{}
+		err := r.pool.QueryRow(ctx, adjustStatement, adjustment.ID, adjustment.SKUCode, adjustment.Delta, int64(stock.MaxQuantity)).Scan(&before, &after)
+		// gofail: var adjustAfter struct{}
+		if err != nil {
 			return err
 		}
 		if after != nil {

@@ -72,8 +72,14 @@ func (r *Repository) reserveAlone(ctx context.Context, id string, lines stock.Li
 		skuCodes, quantities = append(skuCodes, line.SKUCode), append(quantities, line.Quantity)
 	}
 	var state stock.State
+	// gofail: var reserveAloneBefore struct{}
 	err := r.pool.QueryRow(ctx, reserveStatement, id, skuCodes, quantities).Scan(&state)
+	// gofail: var reserveAloneAfter struct{}
 	if errors.Is(err, pgx.ErrNoRows) {
+		// gofail: var faultReserveNotIdempotent struct{}
+		// for line := range lines.All() {
+		// 	_, _ = r.pool.Exec(ctx, "UPDATE stock SET quantity = quantity - $2 WHERE sku_code = $1", line.SKUCode, line.Quantity)
+		// }
 		return r.readReservation(ctx, id)
 	}
 	return stock.Reservation{ID: id, State: state, Lines: lines}, err
@@ -82,9 +88,12 @@ func (r *Repository) reserveAlone(ctx context.Context, id string, lines stock.Li
 // Release implements stock.Reservations.
 func (r *Repository) Release(ctx context.Context, id string) (reservation stock.Reservation, err error) {
 	err = r.call(ctx, "release stock", func(ctx context.Context) error {
+		// gofail: var releaseBefore struct{}
 		if _, err := r.pool.Exec(ctx, releaseStatement, id); err != nil {
 			return err
 		}
+		// gofail: var releaseAfter struct{}
+
 		reservation, err = r.readReservation(ctx, id)
 		if err == nil && reservation.State == stock.Reserved {
 			return errMoved
@@ -92,7 +101,9 @@ func (r *Repository) Release(ctx context.Context, id string) (reservation stock.
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
+		// gofail: var releaseUnknownBefore struct{}
 		tag, err := r.pool.Exec(ctx, `INSERT INTO reservations (id, state, lines) VALUES ($1, 'released', '[]') ON CONFLICT (id) DO NOTHING`, id)
+		// gofail: var releaseUnknownAfter struct{}
 		if err == nil && tag.RowsAffected() == 0 {
 			return errMoved
 		}

@@ -96,16 +96,16 @@ func (r *Repository) reserveMany(ctx context.Context, demands []*demand) []error
 			linePlaces, skuCodes, quantities = append(linePlaces, int64(len(ids))), append(skuCodes, line.SKUCode), append(quantities, line.Quantity)
 		}
 	}
-	rows, err := r.pool.Query(joinBatch(ctx, verbReserve, demands), reserveManyStatement, ids, lines, linePlaces, skuCodes, quantities)
-	if err == nil {
-		var id string
-		var state stock.State
-		_, err = pgx.ForEachRow(rows, []any{&id, &state}, func() error {
-			i := places[id]
-			demands[i].state, results[i] = state, nil
-			return nil
-		})
-	}
+	var id string
+	var state stock.State
+	// gofail: var reserveManyBefore struct{}
+	rows, _ := r.pool.Query(joinBatch(ctx, verbReserve, demands), reserveManyStatement, ids, lines, linePlaces, skuCodes, quantities) // its error is also that of the rows
+	_, err := pgx.ForEachRow(rows, []any{&id, &state}, func() error {
+		i := places[id]
+		demands[i].state, results[i] = state, nil
+		return nil
+	})
+	// gofail: var reserveManyAfter struct{}
 	if err == nil {
 		return results
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/textproto"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -19,7 +20,7 @@ type connection struct {
 	raw    net.Conn // beneath TLS: what deadlines are set on
 	client *smtp.Client
 	sent   int         // mails begun on it
-	isCut  bool        // a delivery's context ended on it: its deadline may still be about to pass
+	isCut  bool        // it cannot go on: a delivery's context ended on it, so that its deadline may still be about to pass, or its answers are not in step
 	expiry *time.Timer // closes it while it is idle
 }
 
@@ -91,24 +92,81 @@ func (c *connection) deliver(ctx context.Context, m message) error {
 	if ok, _ := c.client.Extension("SMTPUTF8"); m.utf8 && !ok {
 		return newFailure(stageCompose, errors.New("the server does not take addresses beyond ASCII"))
 	}
-	if err := c.client.Mail(m.from); err != nil {
-		return newFailure(stageMail, err)
+	if err := c.open(m); err != nil {
+		return err
 	}
-	if err := c.client.Rcpt(m.to); err != nil {
-		return newFailure(stageRcpt, err)
-	}
-	writer, err := c.client.Data()
-	if err != nil {
-		return newFailure(stageData, err)
-	}
-	// After a failed write the writer is not closed: that would send the final dot, and the server would take half a mail.
-	if _, err := writer.Write(m.content); err != nil {
+	// After a failed write there is no final dot behind the content: the server does not take half a mail.
+	if err := c.write(m.data); err != nil {
 		return newFailure(stageContent, err)
 	}
-	if err := writer.Close(); err != nil {
+	if _, _, err := c.client.Text.ReadResponse(250); err != nil {
 		return newFailure(stageContent, err)
 	}
 	return nil
+}
+
+// step is a command of a delivery, and the code (or its first digits) with which the server agrees.
+type step struct {
+	stage, command string
+	code           int
+}
+
+// open asks the server to take a mail, up to where its content may follow. The three commands go out together where the server announces that it copes (PIPELINING, RFC 2920):
+// a packet and a change of tasks for one answer each is what a mail costs most. What an answer means is the same either way, and the first that disagrees decides.
+func (c *connection) open(m message) error {
+	steps := []step{{stageMail, "MAIL FROM:" + m.from + c.mailParameters(), 250}, {stageRcpt, "RCPT TO:" + m.to, 25}, {stageData, "DATA", 354}}
+	isTogether, _ := c.client.Extension("PIPELINING")
+	if isTogether {
+		if err := c.write([]byte(steps[0].command + "\r\n" + steps[1].command + "\r\n" + steps[2].command + "\r\n")); err != nil {
+			return newFailure(stageMail, err)
+		}
+	}
+	for i, next := range steps {
+		if !isTogether {
+			if err := c.write([]byte(next.command + "\r\n")); err != nil {
+				return newFailure(next.stage, err)
+			}
+		}
+		if _, _, err := c.client.Text.ReadResponse(next.code); err != nil {
+			if isTogether {
+				c.skip(steps[i+1:])
+			}
+			return newFailure(next.stage, err)
+		}
+	}
+	return nil
+}
+
+// skip reads the answers to commands that went out after the one that failed. A server that would take content all the same cannot be told otherwise, so the connection ends there.
+func (c *connection) skip(steps []step) {
+	for _, left := range steps {
+		_, _, err := c.client.Text.ReadResponse(left.code)
+		var reply *textproto.Error
+		if !errors.As(err, &reply) && (err != nil || left.stage == stageData) {
+			c.isCut = true
+			return
+		}
+	}
+}
+
+// mailParameters names the extensions that a mail uses wherever the server has them: its text is 8 bit at the most, and its addresses may be UTF-8.
+func (c *connection) mailParameters() string {
+	parameters := ""
+	if ok, _ := c.client.Extension("8BITMIME"); ok {
+		parameters += " BODY=8BITMIME"
+	}
+	if ok, _ := c.client.Extension("SMTPUTF8"); ok {
+		parameters += " SMTPUTF8"
+	}
+	return parameters
+}
+
+// write sends text in one piece.
+func (c *connection) write(text []byte) error {
+	if _, err := c.client.Text.W.Write(text); err != nil {
+		return err
+	}
+	return c.client.Text.W.Flush()
 }
 
 // settle makes the connection fit for the next mail after a delivery that ended with err, or says that it is not.

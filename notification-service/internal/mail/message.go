@@ -6,11 +6,14 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	htmltemplate "html/template"
+	"io"
 	"math/big"
 	netmail "net/mail"
 	"strings"
+	"sync"
 	texttemplate "text/template"
 	"time"
 
@@ -25,7 +28,7 @@ var templates embed.FS
 // message is a mail as it goes over the wire.
 type message struct {
 	from, to string // for the envelope, in angle brackets
-	content  []byte // header and body
+	data     []byte // header and body, as they follow DATA: dots doubled where a line begins with one, and the final dot
 	utf8     bool   // an address is not ASCII, so that the server must know SMTPUTF8 (RFC 6531)
 }
 
@@ -34,7 +37,12 @@ type composer struct {
 	from *netmail.Address
 	text *texttemplate.Template
 	html *htmltemplate.Template
+
+	drafts sync.Pool // of *draft: a mail is some 5 kB, which is not allocated anew for each
 }
+
+// draft is where a mail is written.
+type draft struct{ text, html, mail bytes.Buffer }
 
 func newComposer(from *netmail.Address) (*composer, error) {
 	text, err := texttemplate.ParseFS(templates, "templates/order_placed.txt.tmpl")
@@ -62,12 +70,19 @@ type confirmationLine struct {
 
 // compose writes the mail for an order. The same order always gets the same Message-ID, by which mail systems and people can tell a repeated mail.
 func (c *composer) compose(order *eventsv1.OrderPlaced, now time.Time) (message, error) {
+	d, _ := c.drafts.Get().(*draft)
+	if d == nil {
+		d = &draft{}
+	}
+	defer c.drafts.Put(d)
+	d.text.Reset()
+	d.html.Reset()
+	d.mail.Reset()
 	view := confirmationOf(order)
-	var text, html bytes.Buffer
-	if err := c.text.Execute(&text, view); err != nil {
+	if err := c.text.Execute(&d.text, view); err != nil {
 		return message{}, fmt.Errorf("write the text: %w", err)
 	}
-	if err := c.html.Execute(&html, view); err != nil {
+	if err := c.html.Execute(&d.html, view); err != nil {
 		return message{}, fmt.Errorf("write the HTML: %w", err)
 	}
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
@@ -80,12 +95,20 @@ func (c *composer) compose(order *eventsv1.OrderPlaced, now time.Time) (message,
 	m.SetDateWithValue(now)
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no out-of-office answers
 	m.SetGenHeader("X-Order-Number", order.GetOrderNumber())
-	m.SetBodyString(gomail.TypeTextPlain, text.String())
-	m.AddAlternativeString(gomail.TypeTextHTML, html.String())
-	return render(m)
+	m.SetBodyWriter(gomail.TypeTextPlain, copyOf(&d.text))
+	m.AddAlternativeWriter(gomail.TypeTextHTML, copyOf(&d.html))
+	return render(m, &d.mail)
 }
 
-func render(m *gomail.Msg) (message, error) {
+// copyOf writes a part of a mail as it stands in the draft.
+func copyOf(part *bytes.Buffer) func(io.Writer) (int64, error) {
+	return func(w io.Writer) (int64, error) {
+		n, err := w.Write(part.Bytes())
+		return int64(n), err
+	}
+}
+
+func render(m *gomail.Msg, content *bytes.Buffer) (message, error) {
 	from, err := m.GetSender(false)
 	if err != nil {
 		return message{}, fmt.Errorf("read the sender: %w", err)
@@ -94,11 +117,29 @@ func render(m *gomail.Msg) (message, error) {
 	if err != nil {
 		return message{}, fmt.Errorf("read the recipient: %w", err)
 	}
-	var content bytes.Buffer
-	if _, err := m.WriteTo(&content); err != nil {
+	if strings.ContainsAny(from+to[0], "\r\n") { // it would be read as a command
+		return message{}, errors.New("an address has more than one line")
+	}
+	if _, err := m.WriteTo(content); err != nil {
 		return message{}, fmt.Errorf("write the mail: %w", err)
 	}
-	return message{from: from, to: to[0], content: content.Bytes(), utf8: !isASCII(from + to[0])}, nil
+	return message{from: from, to: to[0], data: transparent(content.Bytes()), utf8: !isASCII(from + to[0])}, nil
+}
+
+// transparent turns a mail into what follows DATA (RFC 5321, 4.5.2). Its lines end with CR LF.
+func transparent(content []byte) []byte {
+	lineWithDot, end := []byte("\r\n."), []byte("\r\n.\r\n")
+	data := make([]byte, 0, len(content)+64)            // few lines begin with a dot
+	content = bytes.TrimSuffix(content, []byte("\r\n")) // which comes again with the end
+	for {
+		at := bytes.Index(content, lineWithDot)
+		if at < 0 {
+			return append(append(data, content...), end...)
+		}
+		at += len(lineWithDot)
+		data = append(append(data, content[:at]...), '.')
+		content = content[at:]
+	}
 }
 
 // messageID returns the order's Message-ID without its angle brackets.

@@ -1,12 +1,14 @@
 package mail
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
 	netmail "net/mail"
+	"net/textproto"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +32,7 @@ func composeAndParse(t *testing.T, order *eventsv1.OrderPlaced) parsedMail {
 	if err != nil {
 		t.Fatal(err)
 	}
-	message, err := netmail.ReadMessage(bytes.NewReader(composed.content))
+	message, err := netmail.ReadMessage(textproto.NewReader(bufio.NewReader(bytes.NewReader(composed.data))).DotReader())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +96,7 @@ func TestConfirmation(t *testing.T) {
 func TestConfirmationWithoutName(t *testing.T) {
 	order := testOrder("ORD-001")
 	order.Customer.FirstName, order.Customer.LastName = "", ""
-	if got := composeAndParse(t, order); !strings.HasPrefix(got.text, "Hello,\r\n") {
+	if got := composeAndParse(t, order); !strings.HasPrefix(got.text, "Hello,\n") {
 		t.Errorf("got %q, want a greeting without a name", got.text)
 	}
 }
@@ -146,5 +148,45 @@ func TestTotalsBeyondInt64(t *testing.T) {
 	order.Lines = []*eventsv1.OrderLine{{SkuCode: "A", Quantity: 1 << 62, UnitPriceMinor: 1 << 62}}
 	if got, want := composeAndParse(t, order).text, "212676479325586539664609129644855132.16"; !strings.Contains(got, want) {
 		t.Errorf("got %q, want the total %s", got, want)
+	}
+}
+
+// What follows DATA ends at a line with a single dot: no value may write one, nor a line end of its own that some servers take for CR LF.
+func TestContentEndsAtItsEnd(t *testing.T) {
+	composer, err := newComposer(&netmail.Address{Address: "orders@shop.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"a", ".", "..a", "a\r\n.\r\nb", "a\n.\nb", "a\r.\rb", "a\n.\r\nb", strings.Repeat("é.", 300), strings.Repeat("a", 72) + strings.Repeat(".", 200)} {
+		order := testOrder("ORD-1" + value)
+		order.Customer.FirstName, order.Lines[0].SkuCode = value, value
+		composed, err := composer.compose(order, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := string(composed.data)
+		if end := strings.Index(data, "\r\n.\r\n"); end != len(data)-len("\r\n.\r\n") {
+			t.Errorf("%q: the mail ends at byte %d of %d", value, end, len(data))
+		}
+		if ends := strings.Count(data, "\r\n"); strings.Count(data, "\r") != ends || strings.Count(data, "\n") != ends {
+			t.Errorf("%q: a line ends with CR or LF alone", value)
+		}
+		for _, line := range strings.Split(strings.TrimSuffix(data, ".\r\n"), "\r\n") {
+			if strings.HasPrefix(line, ".") && !strings.HasPrefix(line, "..") {
+				t.Errorf("%q: the line %q begins with one dot", value, line)
+			}
+		}
+	}
+}
+
+func TestDotsAreDoubled(t *testing.T) {
+	for content, want := range map[string]string{
+		"a: b\r\n\r\nc":              "a: b\r\n\r\nc\r\n.\r\n",
+		"a: b\r\n\r\n.\r\n..c\r\n.d": "a: b\r\n\r\n..\r\n...c\r\n..d\r\n.\r\n",
+		"a: b\r\n\r\nc.\r\n":         "a: b\r\n\r\nc.\r\n.\r\n",
+	} {
+		if got := string(transparent([]byte(content))); got != want {
+			t.Errorf("%q: got %q, want %q", content, got, want)
+		}
 	}
 }

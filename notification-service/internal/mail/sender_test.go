@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	netmail "net/mail"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,20 +83,116 @@ func TestFailuresByWhomTheyConcern(t *testing.T) {
 		{mailtest.Content, mailtest.Hang, Unavailable},
 	}
 	for _, test := range tests {
-		t.Run(test.stage+" "+test.answer, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, sender *Sender, server *mailtest.Server) {
-				server.Answer(test.stage, test.answer)
-				start := time.Now()
-				err := sender.Send(t.Context(), testOrder("ORD-1"))
-				var failure *Failure
-				if !errors.As(err, &failure) || failure.Kind != test.want {
-					t.Errorf("got %v, want %s", err, test.want)
+		for name, extensions := range map[string]string{"": "", ", commands together": mailtest.Pipelining} {
+			t.Run(test.stage+" "+test.answer+name, func(t *testing.T) {
+				inBubble(t, func(t *testing.T, sender *Sender, server *mailtest.Server) {
+					server.Always(mailtest.EHLO, extensions)
+					server.Answer(test.stage, test.answer)
+					start := time.Now()
+					err := sender.Send(t.Context(), testOrder("ORD-1"))
+					var failure *Failure
+					if !errors.As(err, &failure) || failure.Kind != test.want || test.stage != mailtest.Greeting && test.stage != mailtest.EHLO && failure.stage != test.stage {
+						t.Errorf("got %v, want %s at %s", err, test.want, test.stage)
+					}
+					if took := time.Since(start); took > MaxSendTime {
+						t.Errorf("took %s, want at most %s", took, MaxSendTime)
+					}
+					if err := sender.Send(t.Context(), testOrder("ORD-2")); err != nil {
+						t.Errorf("the next mail: got %v, want it sent", err)
+					}
+					wantOnce(t, server, "ORD-2")
+				})
+			})
+		}
+	}
+}
+
+// wantOnce fails the test where the server did not take an order's mail once, whole.
+func wantOnce(t *testing.T, server *mailtest.Server, number string) {
+	t.Helper()
+	count := 0
+	for _, mail := range server.Mails() {
+		if mail.Header(t, "X-Order-Number") != number {
+			continue
+		}
+		count++
+		if !strings.HasSuffix(strings.TrimSpace(mail.Content), "--") {
+			t.Errorf("the mail of %s does not end with its last boundary", number)
+		}
+	}
+	if count != 1 {
+		t.Errorf("got %d mails of %s, want 1", count, number)
+	}
+}
+
+// writes counts what a connection sends.
+type writes struct {
+	net.Conn
+	count *atomic.Int32
+}
+
+func (w writes) Write(p []byte) (int, error) {
+	w.count.Add(1)
+	return w.Conn.Write(p)
+}
+
+func TestCommandsGoTogetherWhereTheServerCopes(t *testing.T) {
+	for extensions, want := range map[string]int32{"": 4, mailtest.Pipelining: 2} {
+		inBubble(t, func(t *testing.T, sender *Sender, server *mailtest.Server) {
+			server.Always(mailtest.EHLO, extensions)
+			var count atomic.Int32
+			sender.DialWith(func(ctx context.Context, network, address string) (net.Conn, error) {
+				raw, err := server.Dial(ctx, network, address)
+				return writes{raw, &count}, err
+			})
+			for _, number := range []string{"ORD-1", "ORD-2"} {
+				count.Store(0)
+				if err := sender.Send(t.Context(), testOrder(number)); err != nil {
+					t.Fatal(err)
 				}
-				if took := time.Since(start); took > MaxSendTime {
-					t.Errorf("took %s, want at most %s", took, MaxSendTime)
+				wantOnce(t, server, number)
+			}
+			if got := count.Load(); got != want { // of the second mail: the connection was there
+				t.Errorf("with extensions %q: got %d writes, want %d", extensions, got, want)
+			}
+		})
+	}
+}
+
+// A refusal must not leave answers behind that the next mail would take for its own.
+func TestAnswersStayInStep(t *testing.T) {
+	for _, test := range []struct {
+		name, stage, data string
+		connections       int
+	}{
+		{"refused at MAIL", mailtest.MAIL, "", 1},
+		{"refused at RCPT", mailtest.RCPT, "", 1},
+		{"refused at DATA", mailtest.DATA, "", 1},
+		{"refused at RCPT by a server that takes content all the same", mailtest.RCPT, "354 send it", 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, sender *Sender, server *mailtest.Server) {
+				server.Always(mailtest.EHLO, mailtest.Pipelining)
+				server.Answer(test.stage, "550 5.1.1 no")
+				if test.data != "" {
+					server.Answer(mailtest.DATA, test.data)
+				}
+				start := time.Now()
+				if err := sender.Send(t.Context(), testOrder("ORD-1")); err == nil || err.Error() != "refused at "+test.stage+": 550 5.1.1 no" {
+					t.Errorf("got %v, want the refusal at %s", err, test.stage)
 				}
 				if err := sender.Send(t.Context(), testOrder("ORD-2")); err != nil {
 					t.Errorf("the next mail: got %v, want it sent", err)
+				}
+				if took := time.Since(start); took != 0 {
+					t.Errorf("took %s, want no answer waited for that does not come", took)
+				}
+				wantOnce(t, server, "ORD-2")
+				if got := len(server.Mails()); got != 1 {
+					t.Errorf("got %d mails, want 1", got)
+				}
+				if got := server.Connections(); got != test.connections {
+					t.Errorf("got %d connections, want %d", got, test.connections)
 				}
 			})
 		})
@@ -162,17 +261,20 @@ func TestIdleConnectionIsClosedInTime(t *testing.T) {
 
 func TestConnectionThatWentStaleIsReplacedAtOnce(t *testing.T) {
 	for _, answer := range []string{"421 idle too long", mailtest.Drop} {
-		inBubble(t, func(t *testing.T, sender *Sender, server *mailtest.Server) {
-			server.Answer(mailtest.MAIL, "250 go on", answer)
-			for _, number := range []string{"ORD-1", "ORD-2"} {
-				if err := sender.Send(t.Context(), testOrder(number)); err != nil {
-					t.Errorf("%s after %q: got %v, want it sent", number, answer, err)
+		for _, extensions := range []string{"", mailtest.Pipelining} {
+			inBubble(t, func(t *testing.T, sender *Sender, server *mailtest.Server) {
+				server.Always(mailtest.EHLO, extensions)
+				server.Answer(mailtest.MAIL, "250 go on", answer)
+				for _, number := range []string{"ORD-1", "ORD-2"} {
+					if err := sender.Send(t.Context(), testOrder(number)); err != nil {
+						t.Errorf("%s after %q: got %v, want it sent", number, answer, err)
+					}
 				}
-			}
-			if got := len(server.Mails()); got != 2 {
-				t.Errorf("got %d mails, want 2", got)
-			}
-		})
+				if got := len(server.Mails()); got != 2 {
+					t.Errorf("got %d mails, want 2", got)
+				}
+			})
+		}
 	}
 }
 

@@ -24,6 +24,9 @@ const (
 	Content  = "content"
 )
 
+// Pipelining is an answer to EHLO that announces that commands may come together (RFC 2920).
+const Pipelining = "250-test\r\n250-PIPELINING\r\n250 8BITMIME"
+
 // Answers beside SMTP's own.
 const (
 	// Drop closes the connection. At Content the mail counts as taken: the server has it, and its answer is lost.
@@ -201,7 +204,9 @@ type session struct {
 	server *Server
 	conn   net.Conn
 	reader *bufio.Reader
-	to     string
+
+	hasSender bool
+	to        string
 }
 
 // command handles one line; false ends the connection.
@@ -215,12 +220,25 @@ func (c *session) command() bool {
 	case "EHLO", "HELO":
 		return c.answer(EHLO, "250-test\r\n250 8BITMIME")
 	case "MAIL":
-		return c.answer(MAIL, "250 go on")
+		answer := c.server.next(MAIL, "250 go on")
+		c.hasSender, c.to = strings.HasPrefix(answer, "250"), ""
+		return c.say(answer)
 	case "RCPT":
-		c.to = strings.Trim(strings.TrimPrefix(line[len("RCPT TO:"):], " "), "<>")
-		return c.answer(Rcpt(c.to), "250 go on")
+		if !c.hasSender {
+			return c.say("503 no sender")
+		}
+		to := strings.Trim(strings.TrimPrefix(line[len("RCPT TO:"):], " "), "<>")
+		answer := c.server.next(Rcpt(to), "250 go on")
+		if strings.HasPrefix(answer, "25") {
+			c.to = to
+		}
+		return c.say(answer)
 	case "DATA":
-		if answer := c.server.next(DATA, "354 send it"); !strings.HasPrefix(answer, "354") {
+		success := "354 send it"
+		if c.to == "" {
+			success = "503 no recipient"
+		}
+		if answer := c.server.next(DATA, success); !strings.HasPrefix(answer, "354") {
 			return c.say(answer)
 		}
 		return c.say("354 send it") && c.content()

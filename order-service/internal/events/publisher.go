@@ -83,7 +83,9 @@ func (p *Publisher) Publish(ctx context.Context, batch []order.Event) []error {
 func (p *Publisher) send(ctx context.Context, producer sarama.SyncProducer, messages []*sarama.ProducerMessage) []error {
 	sent := make(chan error, 1)
 	go func() { // it takes no context; what outlives ours keeps the next batch back, so that a silent broker does not find them piled up
+		// gofail: var publishBefore struct{}
 		err := producer.SendMessages(messages)
+		// gofail: var publishAfter struct{}
 		p.producer <- producer
 		sent <- err
 	}()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
@@ -27,6 +26,9 @@ const serviceConfig = `{
 	"retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1}
 }`
 
+// window is how much the server may send ahead, in bytes: the least that gRPC takes.
+const window = 64 << 10
+
 // Client is a connection to inventory-service. It is safe for concurrent use.
 type Client struct {
 	connection *grpc.ClientConn
@@ -40,7 +42,10 @@ func Dial(target string) (*Client, error) {
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy(),
-		grpc.WithStatsHandler(otelgrpc.NewClientHandler()),
+		passTrace(),
+		// Far more than answers need, and fixed: to find the best by itself gRPC sends a ping for most calls.
+		grpc.WithStaticStreamWindowSize(window),
+		grpc.WithStaticConnWindowSize(window),
 		// A peer that vanished without a word is noticed, and one that comes back is found within a second.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 3 * time.Second}),
 		grpc.WithConnectParams(grpc.ConnectParams{
@@ -65,7 +70,9 @@ func (c *Client) Reserve(ctx context.Context, number string, lines []order.Line)
 	for i, line := range lines {
 		request.Lines[i] = &inventoryv1.Line{SkuCode: line.SKU, Quantity: line.Quantity}
 	}
+	// gofail: var reserveCallBefore struct{}
 	response, err := c.inventory.Reserve(ctx, request)
+	// gofail: var reserveCallAfter struct{}
 	if err != nil {
 		return false, translate(err)
 	}
@@ -81,6 +88,8 @@ func (c *Client) Reserve(ctx context.Context, number string, lines []order.Line)
 
 // Release implements order.Inventory.
 func (c *Client) Release(ctx context.Context, number string) error {
+	// gofail: var releaseCallBefore struct{}
 	_, err := c.inventory.Release(ctx, &inventoryv1.ReleaseRequest{ReservationId: number})
+	// gofail: var releaseCallAfter struct{}
 	return translate(err)
 }

@@ -3,15 +3,20 @@ package inventory_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/steadfast-shop/steadfast/shared-kit/telemetry"
 	inventoryv1 "github.com/steadfast-shop/steadfast/shared-proto/inventory/v1"
 
 	"github.com/steadfast-shop/steadfast/order-service/internal/inventory"
@@ -163,5 +168,29 @@ func TestNobodyThere(t *testing.T) {
 	}()
 	if err := client.Release(t.Context(), "N"); !errors.Is(err, order.ErrUnavailable) {
 		t.Errorf("Release: %v; want ErrUnavailable", err)
+	}
+}
+
+// TestIDsPassWithoutCollector looks at what the server hears of a trace where nothing is recorded.
+func TestIDsPassWithoutCollector(t *testing.T) {
+	provider, propagator := otel.GetTracerProvider(), otel.GetTextMapPropagator()
+	t.Cleanup(func() {
+		otel.SetTracerProvider(provider)
+		otel.SetTextMapPropagator(propagator)
+	})
+	if _, err := telemetry.Start(t.Context(), "test", telemetry.Settings{}, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	client := dial(t, &fakeInventory{release: func(ctx context.Context, _ *inventoryv1.ReleaseRequest) (*inventoryv1.ReleaseResponse, error) {
+		got = metadata.ValueFromIncomingContext(ctx, "traceparent")
+		return &inventoryv1.ReleaseResponse{}, nil
+	}})
+	ctx := telemetry.Continue(t.Context(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	if err := client.Release(ctx, "R1"); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || !strings.HasPrefix(got[0], "00-0af7651916cd43dd8448eb211c80319c-") || strings.Contains(got[0], "b7ad6b7169203331") {
+		t.Errorf("the server hears of %q; want a span of the same trace", got)
 	}
 }

@@ -40,7 +40,9 @@ func (i *inserter) insertMany(ctx context.Context, insertions []insertion) []err
 		documents[n] = insertion.document
 	}
 	ctx, span := startBatch(ctx, i.collection.Name(), insertions)
+	// gofail: var insertManyBefore struct{}
 	_, err := i.collection.InsertMany(ctx, documents, options.InsertMany().SetOrdered(false))
+	// gofail: var insertManyAfter struct{}
 	results := translateEach(err, len(documents))
 	endBatch(span, results)
 	return results

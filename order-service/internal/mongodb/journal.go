@@ -93,14 +93,18 @@ func (j *Journal) Delete(ctx context.Context, numbers []string) error {
 	for i, number := range numbers {
 		deletes[i] = mongo.NewDeleteOneModel().SetFilter(bson.D{{Key: "_id", Value: number}})
 	}
+	// gofail: var deleteEachBefore struct{}
 	_, err := j.collection().BulkWrite(ctx, deletes, options.BulkWrite().SetOrdered(false))
+	// gofail: var deleteEachAfter struct{}
 	return translate(err)
 }
 
 func (j *Journal) deleteTogether(ctx context.Context, numbers []string) error {
 	ctx, cancel := context.WithTimeout(ctx, togetherTimeout)
 	defer cancel()
+	// gofail: var deleteTogetherBefore struct{}
 	_, err := j.collection().DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: numbers}}}})
+	// gofail: var deleteTogetherAfter struct{}
 	return err
 }
 

@@ -182,7 +182,7 @@ func forBatches[T any](done <-chan struct{}, source <-chan T, linger time.Durati
 
 // gather makes a batch of the first one and what comes within linger of it.
 func gather[T any](done <-chan struct{}, source <-chan T, linger time.Duration, first T) []T {
-	batch := append(make([]T, 0, relayBatch), first)
+	batch := []T{first}
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
 	for len(batch) < relayBatch {

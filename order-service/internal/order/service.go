@@ -77,6 +77,8 @@ func (s *Service) Place(ctx context.Context, o Order, traceParent string) (Statu
 	if !mine {
 		return s.answerTaken(ctx, entry)
 	}
+	// gofail: var faultPublishBeforeDecision struct{}
+	// s.outbox.Owe(entry, entry.decide(Placed, s.timestamp()))
 	held, err := s.reserve(ctx, o)
 	if errors.Is(err, ErrHeldOtherwise) {
 		return "", ErrTaken
@@ -88,6 +90,9 @@ func (s *Service) Place(ctx context.Context, o Order, traceParent string) (Statu
 	if held {
 		status = Placed
 	}
+	// gofail: var faultAnswerBeforeDecision struct{}
+	// go s.decide(context.WithoutCancel(ctx), entry, status)
+	// return status, nil
 	return s.decide(ctx, entry, status)
 }
 
@@ -95,7 +100,9 @@ func (s *Service) Place(ctx context.Context, o Order, traceParent string) (Statu
 // for everybody may repeat every later step.
 func (s *Service) journalOrder(ctx context.Context, entry Entry) (mine bool, err error) {
 	for {
+		// gofail: var journalBefore struct{}
 		err := s.journal.Insert(ctx, entry)
+		// gofail: var journalAfter struct{}
 		if err == nil {
 			return true, nil
 		}
@@ -145,13 +152,17 @@ func (s *Service) reserve(ctx context.Context, o Order) (held bool, err error) {
 // decide writes the decision, or yields to the one that stands.
 func (s *Service) decide(ctx context.Context, entry Entry, status Status) (Status, error) {
 	decision := entry.decide(status, s.timestamp())
+	// gofail: var decisionBefore struct{}
 	err := s.decisions.Insert(ctx, decision)
+	// gofail: var decisionAfter struct{}
 	if err == nil {
 		s.counts.add(status)
 		s.outbox.Owe(entry, decision)
 		return status, nil
 	}
 	if !errors.Is(err, ErrDuplicate) {
+		// gofail: var faultReleaseWithoutDecision struct{}
+		// _ = s.inventory.Release(context.WithoutCancel(ctx), entry.Order.Number)
 		return "", fmt.Errorf("write the decision: %w", err)
 	}
 	standing, err := findDecided(ctx, s.decisions, entry.Order.Number)

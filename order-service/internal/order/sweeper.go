@@ -101,6 +101,9 @@ func (s *Sweeper) end(ctx context.Context, entry Entry) error {
 	defer span.End()
 	decision, err := s.decisions.Find(ctx, entry.Order.Number)
 	if errors.Is(err, ErrNotFound) {
+		// gofail: var faultSweeperWithoutFence struct{}
+		// s.outbox.Owe(entry, entry.decide(Cancelled, s.now()))
+		// return s.inventory.Release(ctx, entry.Order.Number)
 		decision, err = s.cancel(ctx, entry)
 	}
 	if err != nil {
@@ -123,7 +126,9 @@ func (s *Sweeper) end(ctx context.Context, entry Entry) error {
 // cancel decides against the entry, or returns the decision that somebody else wrote first.
 func (s *Sweeper) cancel(ctx context.Context, entry Entry) (Decision, error) {
 	decision := entry.decide(Cancelled, s.now().UTC().Truncate(time.Millisecond))
+	// gofail: var cancelBefore struct{}
 	err := s.decisions.Insert(ctx, decision)
+	// gofail: var cancelAfter struct{}
 	if errors.Is(err, ErrDuplicate) {
 		return findDecided(ctx, s.decisions, entry.Order.Number)
 	}
