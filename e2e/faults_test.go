@@ -25,7 +25,7 @@ func TestFaultRun(t *testing.T) {
 	}
 	t.Parallel()
 	dir, out := filepath.Join(theSuite.dir, t.Name()), t.TempDir()
-	if err := os.Mkdir(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's user must enter it
+	if err := os.Mkdir(dir, 0o711); err != nil { // PostgreSQL's user must enter it
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -54,7 +54,8 @@ func lookAtReport(t *testing.T, result *faults.Result) {
 	if err != nil {
 		t.Skipf("the page is not opened: %v", err)
 	}
-	dir := t.TempDir()
+	dir := filepath.Join(theSuite.dir, "fault-report") // where the pictures stay after a failure
+	ok(t, os.Mkdir(dir, 0o700))
 	if err := faultreport.WritePage(filepath.Join(dir, "report.html"), result); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func lookAtReport(t *testing.T, result *faults.Result) {
 			for _, fault := range page.Faults() {
 				t.Error(fault)
 			}
-			if keep := os.Getenv(settingKeep); keep != "" {
+			if t.Failed() || os.Getenv(settingKeep) != "" {
 				if picture, err := page.Picture("report-" + name); err == nil {
 					t.Logf("a picture is in %s", picture)
 				}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -26,6 +27,9 @@ func Run(ctx context.Context, port int, dir string, logger *slog.Logger) error {
 		return fmt.Errorf("start broker: %w", err)
 	}
 	logger.Info("broker serves", "addresses", cluster.ListenAddrs())
+	dead := newGhosts(time.Now)
+	dead.watch(cluster)
+	dead.run(ctx, cluster.ListenAddrs()[0], logger)
 	<-ctx.Done()
 	cluster.Close()
 	return nil

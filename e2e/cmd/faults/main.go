@@ -144,7 +144,7 @@ func run(ctx context.Context, arguments []string, tables, progress io.Writer) er
 			return fmt.Errorf("find folders: %w", err)
 		}
 	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil { //nolint:gosec // for everybody to read
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return fmt.Errorf("make the folder for the report: %w", err)
 	}
 	if o.run.Fleet.Dir, err = os.MkdirTemp("", "steadfast-faults-"); err != nil {
@@ -156,8 +156,8 @@ func run(ctx context.Context, arguments []string, tables, progress io.Writer) er
 	o.run.Fleet.Ports, o.run.Out, o.run.Progress, o.run.Terminal = system.NewPorts(), o.out, progress, isTerminal(progress)
 	fmt.Fprintf(progress, "seed %d, %v\n", o.run.Seed, o.run.Duration)
 	result, err := faults.Run(ctx, o.run)
-	if ctx.Err() != nil {
-		err = errors.Join(errors.New("interrupted; nothing was judged"), err)
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted; nothing was judged")
 	}
 	err = errors.Join(err, waitEnd(o.run.Fleet.Dir))
 	isBroken := result != nil && len(result.Verdict.Broken) > 0

@@ -21,6 +21,7 @@ const (
 	Roll      Kind = "roll"
 	Delay     Kind = "delay"
 	Jitter    Kind = "jitter"
+	Late      Kind = "late"
 	Reset     Kind = "reset"
 	BlackHole Kind = "blackhole"
 	HalfOpen  Kind = "halfopen"
@@ -65,6 +66,7 @@ func Kinds() []Description {
 		{Roll, "SIGTERM and a new start of each replica in turn", onService, between(1, 1)},
 		{Delay, "everything comes 300 ms later", onLink, between(5, 8)},
 		{Jitter, "everything comes 50 to 650 ms later", onLink, between(5, 8)},
+		{Late, "on half of the connections requests arrive 12 s later, when they were given up and the sweeper has been there", onLink, between(14, 16)},
 		{Reset, "connections are reset at the first byte", onLink, between(3, 6)},
 		{BlackHole, "nothing arrives, in either direction", onLink, between(6, 11)},
 		{HalfOpen, "requests arrive, answers vanish", onLink, between(6, 11)},
@@ -89,6 +91,8 @@ func describe(kind Kind) Description {
 const (
 	frozenMember = 28 * time.Second
 	frozenInbox  = 18 * time.Second
+	// late is longer than fleet.AbandonAfter.
+	late = 12 * time.Second
 )
 
 // length returns the bounds of a fault's time.
@@ -130,6 +134,8 @@ func (k Kind) toxics() []fleet.Toxic {
 		return both("latency", map[string]any{"latency": 150})
 	case Jitter:
 		return both("latency", map[string]any{"latency": 175, "jitter": 150})
+	case Late:
+		return []fleet.Toxic{{Kind: "latency", Direction: fleet.Requests, Share: 0.5, Attributes: map[string]any{"latency": late.Milliseconds()}}}
 	case Reset:
 		return both("reset_peer", map[string]any{"timeout": 0})
 	case BlackHole:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,11 +35,12 @@ type Storm struct {
 	mu     sync.Mutex
 	faults []Fault
 	poison map[string]bool
+	turns  map[string]*sync.Mutex // for each process and link: the faults that need it wait for each other, whatever became of the plan
 }
 
 // NewStorm returns a storm that tells time by now.
 func NewStorm(f *fleet.Fleet, client *kafka.Client, seed uint64, now func() time.Duration) *Storm {
-	return &Storm{fleet: f, kafka: client, seed: seed, now: now, poison: make(map[string]bool)}
+	return &Storm{fleet: f, kafka: client, seed: seed, now: now, poison: make(map[string]bool), turns: make(map[string]*sync.Mutex)}
 }
 
 // Run brings all faults about, each at its time, and returns once all of them are over. When ctx ends it takes away what is there, and begins nothing.
@@ -87,6 +89,10 @@ func sleep(ctx context.Context, length time.Duration) bool {
 
 // one brings one fault about, waits, and takes it away.
 func (s *Storm) one(ctx context.Context, i int) {
+	defer s.take(s.Faults()[i].subjects())()
+	if ctx.Err() != nil {
+		return
+	}
 	fault := s.update(i, func(f *Fault) { f.Began = s.now() })
 	healing, cancel := context.WithTimeout(context.WithoutCancel(ctx), healWithin+fault.For)
 	defer cancel()
@@ -97,6 +103,28 @@ func (s *Storm) one(ctx context.Context, i int) {
 			f.Failed = err.Error()
 		}
 	})
+}
+
+// take waits until nobody else has any of the subjects, and returns how to give them back.
+func (s *Storm) take(subjects []string) (giveBack func()) {
+	subjects = slices.Sorted(slices.Values(subjects)) // in one order, so that no two wait for each other
+	turns := make([]*sync.Mutex, len(subjects))
+	s.mu.Lock()
+	for i, subject := range subjects {
+		if s.turns[subject] == nil {
+			s.turns[subject] = &sync.Mutex{}
+		}
+		turns[i] = s.turns[subject]
+	}
+	s.mu.Unlock()
+	for _, turn := range turns {
+		turn.Lock()
+	}
+	return func() {
+		for _, turn := range turns {
+			turn.Unlock()
+		}
+	}
 }
 
 func (s *Storm) update(i int, change func(*Fault)) Fault {

@@ -47,7 +47,7 @@ func Promises() []Promise {
 	return []Promise{
 		{CreatedIsPlaced, "every order that was answered 201 is PLACED as it was sent, and stays in its user's list"},
 		{RefusedLeftNothing, "what was answered 409 is not placed, has no mail and holds no stock"},
-		{OneFate, "no order has two fates, and a decision that was read never changes"},
+		{OneFate, "no order has two fates, what was begun is decided, and a decision that was read never changes"},
 		{AnswersAsPromised, "every answer is one that the API has; an outage is never a 409"},
 		{StockBalances, "stock = initial + adjustments − placed lines, for every SKU"},
 		{StockNotNegative, "stock is never below zero, at any read"},

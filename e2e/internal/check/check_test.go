@@ -106,6 +106,11 @@ func TestBroken(t *testing.T) {
 		{"an order that nobody sent", func(r *Run) { r.State.Orders["x"] = Order{Number: "x", Status: "REJECTED"} }, OneFate, "x"},
 		{"a list shows a cancelled order", func(r *Run) { body(r, history.List, `[{"orderNumber":"a"},{"orderNumber":"c"},{"orderNumber":"d"}]`) }, OneFate, "c"},
 		{"a list shows an order twice", func(r *Run) { body(r, history.List, `[{"orderNumber":"a"},{"orderNumber":"a"},{"orderNumber":"d"}]`) }, OneFate, "a"},
+		{"what was reserved is never decided", func(r *Run) { delete(r.State.Orders, "c") }, OneFate, "c"},
+		{"what was pending is never decided", func(r *Run) {
+			read := find(r, history.Status)
+			r.Calls[read.ID-1].Number, r.Calls[read.ID-1].Body = "e", `{"status":"PENDING"}`
+		}, OneFate, "e"},
 		{"an answer of no API", func(r *Run) { answer(r, 2, 500, "oops") }, AnswersAsPromised, "a"},
 		{"an answer with another text", func(r *Run) { answer(r, 2, 503, "later") }, AnswersAsPromised, "a"},
 		{"stock has leaked", func(r *Run) { r.State.Stock["S"] = 11 }, StockBalances, "S"},

@@ -123,6 +123,9 @@ func (j *judge) checkReads() {
 			if isSettled(seen) && (!isDecided || decision.Status != seen) {
 				j.broken(OneFate, number, fmt.Sprintf("call %d read %s; the order is %s", call.ID, seen, j.describe(number)), j.about(number)...)
 			}
+			if seen == pending && !isDecided {
+				j.broken(OneFate, number, fmt.Sprintf("call %d read %s; the order was never decided", call.ID, seen), j.about(number)...)
+			}
 			for _, before := range decided {
 				if before.call.Ended < call.Called && before.status != seen {
 					j.broken(OneFate, number, fmt.Sprintf("call %d read %s, and later call %d %s", before.call.ID, before.status, call.ID, cmp.Or(seen, "nothing")), j.about(number)...)

@@ -92,6 +92,9 @@ func (j *judge) checkReservations() {
 		if reservation.State == audit.Reserved && j.State.Orders[number].Status != audit.Placed {
 			j.broken(NoStrayReservation, number, fmt.Sprintf("%v is held; the order is %s", reservation.Lines, j.describe(number)), j.about(number)...)
 		}
+		if _, isDecided := j.State.Orders[number]; !isDecided { // a journal entry came before the reservation, and ends with a decision only
+			j.broken(OneFate, number, "its reservation is "+reservation.State+", and it was never decided", j.about(number)...)
+		}
 	}
 	for number, order := range j.State.Orders {
 		reservation := j.State.Reservations[number]

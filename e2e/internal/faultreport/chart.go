@@ -12,15 +12,15 @@ import (
 	"github.com/steadfast-shop/steadfast/e2e/internal/history"
 )
 
-// Measures of the charts, in the units of their drawings.
+// Measures of the charts: their drawings are stretched over the width of the page, so that all that lies on the axis of time is in thousandths of it; heights are in pixels.
 const (
-	chartWidth, chartHeight = 1000, 150
-	chartLeft, chartRight   = 44, 8
-	chartTop, chartBottom   = 8, 4
+	chartWidth, chartHeight = 1000, 140
+	chartTop                = 8
 	barHeight, barGap       = 16, 3
-	// leastBar is how wide a fault is drawn at least, so that it can be seen, and labelled.
-	leastBar    = 13
+	// leastBar is how wide a fault is drawn at least, so that it can be labelled on a phone, too.
+	leastBar    = 50
 	mostBuckets = 360
+	percent     = 0.1 // of a thousandth
 )
 
 // chart is a drawing of one or more lines over time.
@@ -40,14 +40,14 @@ type line struct {
 
 // tick is a mark on an axis.
 type tick struct {
-	At           float64
-	Text, Anchor string
+	At   float64
+	Text string
 }
 
 // bar is a fault on the axis.
 type bar struct {
-	X, Width, Y float64
-	Number      int
+	X, Width    float64 // in percent of the width
+	Y, Number   int
 	Class, Text string
 }
 
@@ -61,7 +61,7 @@ type strip struct {
 type scale struct{ whole time.Duration }
 
 func (s scale) x(at time.Duration) float64 {
-	return chartLeft + (chartWidth-chartLeft-chartRight)*min(1, max(0, at.Seconds()/s.whole.Seconds()))
+	return chartWidth * min(1, max(0, at.Seconds()/s.whole.Seconds()))
 }
 
 // bucket is a slice of the run.
@@ -154,7 +154,7 @@ func newChart(s scale, width time.Duration, name, note string, all []series, lea
 	}
 	top := niceTop(max(highest, least))
 	y := func(value float64) float64 {
-		return chartHeight - chartBottom - (chartHeight-chartTop-chartBottom)*value/top
+		return chartHeight - (chartHeight-chartTop)*value/top
 	}
 	for _, one := range all {
 		var path strings.Builder
@@ -186,17 +186,13 @@ func niceTop(value float64) float64 {
 func timeTicks(s scale) []tick {
 	step := time.Second
 	for _, step = range []time.Duration{5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour} {
-		if s.whole/step <= 12 {
+		if s.whole/step <= 7 {
 			break
 		}
 	}
 	var ticks []tick
 	for at := time.Duration(0); at <= s.whole; at += step {
-		mark := tick{s.x(at), fmt.Sprintf("%d:%02d", int(at.Minutes()), int(at.Seconds())%60), "middle"}
-		if mark.At > chartWidth-2*chartLeft/3 { // the drawing ends here
-			mark.At, mark.Anchor = chartWidth, "end"
-		}
-		ticks = append(ticks, mark)
+		ticks = append(ticks, tick{s.x(at) * percent, fmt.Sprintf("%d:%02d", int(at.Minutes()), int(at.Seconds())%60)})
 	}
 	return ticks
 }
@@ -206,14 +202,14 @@ func newStrip(s scale, all []chaos.Fault) strip {
 	var ends []float64 // of each row
 	var found strip
 	for i, fault := range all {
-		b := bar{X: s.x(fault.Began), Number: i + 1, Class: group(fault.Kind), Text: fmt.Sprintf("%d: %v, %s to %s", i+1, fault, clock(fault.Began), clock(fault.Ended))}
-		b.Width = max(leastBar, s.x(fault.Ended)-b.X)
-		row := slices.IndexFunc(ends, func(end float64) bool { return end+1 < b.X })
+		b := bar{X: s.x(fault.Began) * percent, Number: i + 1, Class: group(fault.Kind), Text: fmt.Sprintf("%d: %v, %s to %s", i+1, fault, clock(fault.Began), clock(fault.Ended))}
+		b.Width = s.x(fault.Ended)*percent - b.X
+		row := slices.IndexFunc(ends, func(end float64) bool { return end+0.2 < b.X })
 		if row < 0 {
 			row, ends = len(ends), append(ends, 0)
 		}
-		ends[row] = b.X + b.Width
-		b.Y = float64(row * (barHeight + barGap))
+		ends[row] = b.X + max(leastBar*percent, b.Width)
+		b.Y = row * (barHeight + barGap)
 		found.Bars = append(found.Bars, b)
 	}
 	found.Height = max(1, len(ends)) * (barHeight + barGap)

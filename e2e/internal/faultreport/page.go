@@ -18,17 +18,16 @@ var pageText string
 
 // page is what the page shows.
 type page struct {
-	Title, Verdict     string
-	Held               bool
-	Facts              []fact
-	Charts             []chart
-	Strip              strip
-	Width, Left, Right int
-	Ticks              []tick
-	Legend             []string
-	Tables             []namedTable
-	Broken             []check.Broken
-	Notes              []string
+	Title, Verdict string
+	Held           bool
+	Facts          []fact
+	Charts         []chart
+	Strip          strip
+	Ticks          []tick
+	Legend         []string
+	Tables         []namedTable
+	Broken         []check.Broken
+	Notes          []string
 }
 
 // fact is a figure with its name.
@@ -51,7 +50,7 @@ func WritePage(path string, r *faults.Result) error {
 	if err := shown.Execute(&out, newPage(r)); err != nil {
 		return fmt.Errorf("make the page: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil { //nolint:gosec // for everybody to read
+	if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}
 	return nil
@@ -71,7 +70,6 @@ func newPage(r *faults.Result) page {
 			{fmt.Sprintf("%.1f s", r.Settled.Seconds()), "to settle at the end"},
 			{fmt.Sprintf("%.0f/s", r.Normal), "orders when all is well"},
 		},
-		Width: chartWidth, Left: chartLeft, Right: chartWidth - chartRight,
 		Broken: v.Broken, Notes: r.Notes, Legend: groups(),
 	}
 	if !p.Held {

@@ -114,11 +114,11 @@ func answerRows(r *faults.Result) [][]string {
 	}
 	rows := [][]string{{"answer", "orders", "adjustments", "stock reads", "status reads", "lists"}}
 	for _, answer := range slices.SortedFunc(maps.Keys(counts), cmp.Compare) {
-		row, any := []string{answer}, 0
+		row, sum := []string{answer}, 0
 		for _, kind := range kinds {
-			row, any = append(row, fmt.Sprint(counts[answer][kind])), any+counts[answer][kind]
+			row, sum = append(row, fmt.Sprint(counts[answer][kind])), sum+counts[answer][kind]
 		}
-		if any > 0 {
+		if sum > 0 {
 			rows = append(rows, row)
 		}
 	}
@@ -171,7 +171,7 @@ func WriteBroken(path string, r *faults.Result) error {
 	if err != nil {
 		return fmt.Errorf("describe what is broken: %w", err)
 	}
-	if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // for everybody to read
+	if err := os.WriteFile(path, content, 0o644); err != nil {
 		return fmt.Errorf("write what is broken: %w", err)
 	}
 	return nil

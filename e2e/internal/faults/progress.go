@@ -92,7 +92,7 @@ func (p *progress) run(ctx context.Context, now func() time.Duration, duration t
 				state[i] = 1
 			}
 			if fault.Ended > 0 && state[i] == 1 {
-				p.say(strings.TrimSpace(fmt.Sprintf("%7.1f s  - %v  %s", fault.Ended.Seconds(), fault, fault.Failed)))
+				p.say(strings.TrimRight(fmt.Sprintf("%7.1f s  - %v  %s", fault.Ended.Seconds(), fault, fault.Failed), " "))
 				state[i] = 2
 			}
 			if state[i] == 1 {

@@ -172,9 +172,11 @@ func (r *run) settle(ctx context.Context) (unsettled string) {
 	defer ticker.Stop()
 	since := time.Duration(-1)
 	for {
-		err := r.observer.Settled(bounded)
+		looking, stopLooking := context.WithTimeout(ctx, lookWithin) // not bounded by the time to settle: what is missed at its end is to be told
+		err := r.observer.Settled(looking)
+		stopLooking()
 		switch now := r.history.Now(); {
-		case err != nil && bounded.Err() == nil:
+		case err != nil:
 			since, unsettled = -1, err.Error()
 		case err == nil && since < 0:
 			since = now

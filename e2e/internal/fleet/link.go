@@ -26,6 +26,8 @@ type Toxic struct {
 	Kind       string         `json:"type"`
 	Direction  string         `json:"stream"`
 	Attributes map[string]any `json:"attributes"`
+	// Share is that of the connections it disturbs, by chance; 0 means all.
+	Share float64 `json:"toxicity,omitempty"`
 }
 
 // Link is the way of one process to one service, which can be disturbed.

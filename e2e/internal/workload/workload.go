@@ -115,19 +115,19 @@ func (c *client) act(ctx context.Context, a action) {
 		c.stubbornly(ctx, a.tries, history.Call{Kind: a.kind, SKUs: []string{a.sku}, Adjustment: a.id, Delta: a.delta},
 			func(s *shop.Client) (shop.Answer, error) { return s.Adjust(ctx, a.sku, a.id, a.delta) })
 	case history.Stock:
-		c.once(history.Call{Kind: a.kind, SKUs: a.skus}, func(s *shop.Client) (shop.Answer, error) {
+		_, _ = c.once(history.Call{Kind: a.kind, SKUs: a.skus}, func(s *shop.Client) (shop.Answer, error) {
 			return s.SendJSON(ctx, http.MethodGet, "/api/inventory", a.skus)
 		})
 	case history.Status:
-		c.once(history.Call{Kind: a.kind, User: a.order.User.ID, Number: a.order.Number}, func(s *shop.Client) (shop.Answer, error) {
+		_, _ = c.once(history.Call{Kind: a.kind, User: a.order.User.ID, Number: a.order.Number}, func(s *shop.Client) (shop.Answer, error) {
 			return s.Send(ctx, http.MethodGet, "/api/order/"+a.order.User.ID+"/"+a.order.Number, "")
 		})
 	default:
-		c.once(history.Call{Kind: history.List, User: a.order.User.ID}, func(s *shop.Client) (shop.Answer, error) { return s.Orders(ctx, a.order.User.ID, "") })
+		_, _ = c.once(history.Call{Kind: history.List, User: a.order.User.ID}, func(s *shop.Client) (shop.Answer, error) { return s.Orders(ctx, a.order.User.ID, "") })
 	}
 }
 
-// once asks one gateway, and notes the call.
+// once asks one gateway, and notes the call with what came of it, which a reader of one thing need not know.
 func (c *client) once(call history.Call, ask func(*shop.Client) (shop.Answer, error)) (shop.Answer, error) {
 	gateway := c.shops[(c.number+c.calls)%len(c.shops)]
 	call.Client, call.Called = c.number, c.history.Now()
