@@ -117,6 +117,9 @@ func (d Description) targets(links []*fleet.Link) []string {
 		var names []string
 		for _, link := range links {
 			names = append(names, link.Name)
+			if both := link.Service() + "→" + link.To; !slices.Contains(names, both) {
+				names = append(names, both)
+			}
 		}
 		return names
 	default:

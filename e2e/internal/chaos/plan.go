@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/steadfast-shop/steadfast/e2e/internal/fleet"
+	"github.com/steadfast-shop/steadfast/e2e/internal/system"
 )
 
 const (
@@ -189,8 +190,10 @@ func (p *planner) dealKind(d Description, at, end time.Duration) (Fault, bool) {
 func (f Fault) subjects() []string {
 	from, to, isLink := strings.Cut(f.Target, "→")
 	switch {
+	case isLink && slices.Contains(system.Services(), from): // of both replicas
+		return []string{from + "-1", from + "-2", to}
 	case isLink:
-		return []string{from, to, f.Target}
+		return []string{from, to}
 	case f.Kind == Roll:
 		return []string{f.Target + "-1", f.Target + "-2"}
 	}

@@ -11,7 +11,24 @@ import (
 )
 
 var links = []*fleet.Link{
-	{Name: "clients→gateway-1"}, {Name: "gateway-1→order-service"}, {Name: "order-service-1→kafka"}, {Name: "notification-service-2→smtp"}, {Name: "inventory-service-1→postgres"},
+	link("clients", "gateway-1"), link("gateway-1", "order-service"), link("gateway-2", "order-service"), link("order-service-1", "kafka"), link("notification-service-2", "smtp"), link("inventory-service-1", "postgres"),
+}
+
+func link(from, to string) *fleet.Link {
+	return &fleet.Link{Name: from + "→" + to, From: from, To: to}
+}
+
+// TestBothReplicas: the links of both replicas of a service can be disturbed at once, and need both processes.
+func TestBothReplicas(t *testing.T) {
+	targets := describe(Reset).targets(links)
+	for _, want := range []string{"gateway→order-service", "gateway-1→order-service", "clients→gateway-1"} {
+		if !slices.Contains(targets, want) {
+			t.Errorf("%s is no target among %v", want, targets)
+		}
+	}
+	if got := (Fault{Kind: Reset, Target: "gateway→order-service"}).subjects(); !slices.Equal(got, []string{"gateway-1", "gateway-2", "order-service"}) {
+		t.Errorf("both need %v", got)
+	}
 }
 
 func plan(t *testing.T, options Options) []Fault {

@@ -178,13 +178,14 @@ func (s *Storm) bring(ctx, healing context.Context, fault Fault) (cuts int, err 
 }
 
 func (s *Storm) disturb(ctx, healing context.Context, fault Fault, toxics []fleet.Toxic) error {
-	link, err := s.fleet.Link(fault.Target)
-	if err != nil {
-		return err
-	}
-	defer link.Heal(healing)
-	if err := link.Disturb(toxics...); err != nil {
-		return err
+	for _, link := range s.fleet.Links() {
+		if link.Name != fault.Target && link.Service()+"→"+link.To != fault.Target {
+			continue
+		}
+		defer link.Heal(healing)
+		if err := link.Disturb(toxics...); err != nil {
+			return err
+		}
 	}
 	sleep(ctx, fault.For)
 	return nil

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -311,15 +310,6 @@ func (f *Fleet) environment(service string) []string {
 
 // Links lists all links.
 func (f *Fleet) Links() []*Link { return f.wiring.links }
-
-// Link returns the link of that name.
-func (f *Fleet) Link(name string) (*Link, error) {
-	i := slices.IndexFunc(f.wiring.links, func(l *Link) bool { return l.Name == name })
-	if i < 0 {
-		return nil, fmt.Errorf("there is no link %s", name)
-	}
-	return f.wiring.links[i], nil
-}
 
 // Replicas returns the URLs for health and metrics of a service's replicas.
 func (f *Fleet) Replicas(service string) []string {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
@@ -44,6 +45,16 @@ type Link struct {
 
 // Address is where the link begins, host:port.
 func (l *Link) Address() string { return l.proxy.Listen }
+
+// Service is that of the process that calls; who is no replica of a service stands for himself.
+func (l *Link) Service() string {
+	for _, service := range system.Services() {
+		if strings.HasPrefix(l.From, service+"-") {
+			return service
+		}
+	}
+	return l.From
+}
 
 // Disturb adds the toxics to the connections that there are, and to new ones.
 func (l *Link) Disturb(toxics ...Toxic) error {
