@@ -1,6 +1,7 @@
 package system
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -8,7 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
+
+// stopsWithin is how long a process may take to stop after SIGSTOP; one that waits for a disk takes it only then.
+const stopsWithin = 10 * time.Second
 
 // freeze stops a process and all its descendants, for PostgreSQL works in its children. thaw lets them go on.
 func freeze(pid int) (thaw func(), err error) {
@@ -30,9 +35,44 @@ func freeze(pid int) (thaw func(), err error) {
 			return nil, fmt.Errorf("freeze process %d: %w", waiting[0], err)
 		}
 		frozen = append(frozen, waiting[0])
+		if err := waitStopped(waiting[0]); err != nil {
+			thaw()
+			return nil, err
+		}
 		waiting = append(waiting, childrenOf(waiting[0])...)
 	}
 	return thaw, nil
+}
+
+// waitStopped waits until every thread of the process has stopped: the one that is given the signal stops the others only once it runs, which on a busy machine they do meanwhile.
+func waitStopped(pid int) error {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for began := time.Now(); ; <-ticker.C {
+		running := runningThread(pid)
+		if running == "" {
+			return nil
+		}
+		if time.Since(began) > stopsWithin {
+			return fmt.Errorf("process %d does not stop: %s", pid, running)
+		}
+	}
+}
+
+// runningThread describes a thread of the process that has not stopped, or returns "" where there is none, or where the system does not tell.
+func runningThread(pid int) string {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, thread := range threads {
+		data, err := os.ReadFile(thread)
+		if err != nil {
+			continue // it has ended
+		}
+		after := strings.TrimSpace(string(data[bytes.LastIndexByte(data, ')')+1:])) // the name before it may hold anything
+		if after != "" && !strings.ContainsRune("TtZX", rune(after[0])) {
+			return fmt.Sprintf("%s is in state %c", thread, after[0])
+		}
+	}
+	return ""
 }
 
 // childrenOf returns none where the system does not tell.
