@@ -85,7 +85,7 @@ func lookAtReport(t *testing.T, result *faults.Result) {
 					t.Logf("a picture is in %s", picture)
 				}
 			}
-			if page.Requests() > 2 { // itself, and the icon that browsers ask for
+			if page.Requests() > 2 { // itself, and its icon, which it brings along
 				t.Errorf("%d requests were seen: it is not self-contained", page.Requests())
 			}
 		})
