@@ -96,9 +96,11 @@ func (c *connection) deliver(ctx context.Context, m message) error {
 		return err
 	}
 	// After a failed write there is no final dot behind the content: the server does not take half a mail.
+	// gofail: var contentBefore struct{}
 	if err := c.write(m.data); err != nil {
 		return newFailure(stageContent, err)
 	}
+	// gofail: var contentAfter struct{}
 	if _, _, err := c.client.Text.ReadResponse(250); err != nil {
 		return newFailure(stageContent, err)
 	}
