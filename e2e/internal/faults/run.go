@@ -17,6 +17,7 @@ import (
 	"github.com/steadfast-shop/steadfast/e2e/internal/history"
 	"github.com/steadfast-shop/steadfast/e2e/internal/kafka"
 	"github.com/steadfast-shop/steadfast/e2e/internal/observe"
+	"github.com/steadfast-shop/steadfast/e2e/internal/system"
 	"github.com/steadfast-shop/steadfast/e2e/internal/workload"
 )
 
@@ -90,7 +91,7 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
-	planned := chaos.Options{Seed: r.Seed, Duration: r.Duration, Only: r.Only}
+	planned := chaos.Options{Seed: r.Seed, Duration: r.Duration, Only: r.Only, Nodes: system.BrokerNodes(r.Fleet.Kafka)[1:]}
 	if r.fleet.NoDisk != "" {
 		planned.Without = append(planned.Without, chaos.DiskFull)
 		r.result.Notes = append(r.result.Notes, "no disk is made full: "+r.fleet.NoDisk)

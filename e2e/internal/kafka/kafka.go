@@ -6,20 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
 )
 
-// Client is connected to one broker. It is safe for concurrent use.
+// Client is connected to a broker, or a cluster of them. It is safe for concurrent use.
 type Client struct {
 	client   sarama.Client
 	producer sarama.SyncProducer
 }
 
-// Dial connects to the broker at host:port.
-func Dial(address string) (*Client, error) {
+// Dial connects to the broker at host:port, or to the cluster that has nodes at several of these, with commas.
+func Dial(addresses string) (*Client, error) {
 	config := sarama.NewConfig()
 	config.Version = sarama.MaxVersion
 	config.ClientID = "e2e"
@@ -27,7 +28,7 @@ func Dial(address string) (*Client, error) {
 	config.Producer.RequiredAcks = sarama.WaitForAll
 	config.Producer.Return.Successes = true
 	config.Producer.Partitioner = sarama.NewManualPartitioner
-	client, err := sarama.NewClient([]string{address}, config)
+	client, err := sarama.NewClient(strings.Split(addresses, ","), config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}
