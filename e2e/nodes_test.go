@@ -13,8 +13,12 @@ import (
 	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 )
 
-// frozenNode is longer than the cluster waits for a sign of life of a node (9 s) and a client for its answer (10 s).
-const frozenNode = 15 * time.Second
+const (
+	// frozenNode is longer than the cluster waits for a sign of life of a node (9 s) and a client for its answer (10 s).
+	frozenNode = 15 * time.Second
+	// pacedEach lets the clients place some twenty orders a second.
+	pacedEach = 250 * time.Millisecond
+)
 
 // TestNodeOfThreeIsLost kills each of three nodes of Apache Kafka in turn, and freezes each, while clients order: every order is answered as ever, what is ordered without a killed node
 // is mailed before it is back, and in the end every promise holds.
@@ -31,7 +35,7 @@ func TestNodeOfThreeIsLost(t *testing.T) {
 	}{{"kill", killNode}, {"freeze", freezeNode}} {
 		for _, node := range system.BrokerNodes(theSuite.broker) {
 			t.Run(lost.how+" "+node, func(t *testing.T) {
-				l := startLoad(t, w, w.shop)
+				l := startPacedLoad(t, w, pacedEach, w.shop)
 				loads[lost.how+" "+node] = l
 				l.waitForOrders(t, 20)
 				lost.lose(t, w, l, node)
@@ -59,8 +63,8 @@ func killNode(t *testing.T, w *world, l *load, node string) {
 	startPart(t, w, node)
 }
 
-// freezeNode freezes a node for so long that the others give it up, while orders go on. Their mails may take until the consumer no longer waits for the node's answer, and the group no
-// longer for the consumer's: 45 s each.
+// freezeNode freezes a node for so long that the others give it up, while orders go on. Their mails may take longer: a consumer that has asked the node waits 45 s for its answer, and the
+// group then up to 25 s for the consumer.
 func freezeNode(t *testing.T, w *world, l *load, node string) {
 	thaw, err := w.FreezePart(node)
 	ok(t, err)

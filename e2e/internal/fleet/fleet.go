@@ -269,7 +269,7 @@ func (f *Fleet) run(ctx context.Context, service, name string, settings ...strin
 
 // environment returns what all services get, and what only this one does.
 func (f *Fleet) environment(service string) []string {
-	settings := []string{"LOG_LEVEL=warn"}
+	settings := []string{"LOG_LEVEL=warn", system.ReplicationSetting(f.options.Kafka)}
 	for _, name := range []string{"GOCOVERDIR", "GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GORACE", "GOTRACEBACK"} {
 		if value := os.Getenv(name); value != "" {
 			settings = append(settings, name+"="+value)

@@ -42,6 +42,11 @@ func BrokerNodes(broker string) []string {
 	return []string{Kafka}
 }
 
+// ReplicationSetting lets a service make its topics with a copy on each node.
+func ReplicationSetting(broker string) string {
+	return fmt.Sprintf("KAFKA_REPLICATION_FACTOR=%d", len(BrokerNodes(broker)))
+}
+
 // CrashPart ends a part by SIGKILL, and keeps it down until StartPart.
 func (s *Stack) CrashPart(ctx context.Context, name string) error {
 	crashed, err := s.part(name)
