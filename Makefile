@@ -9,7 +9,7 @@ KAFKA    ?= auto
 SEED     ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build audit test unit fuzz e2e postman bench faults lint generate clean
+.PHONY: help run build audit test unit fuzz e2e kafka postman bench faults lint generate clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,11 +37,14 @@ fuzz: ## Run every fuzz target for 20 s; FUZZTIME=5m for longer
 e2e: ## Run the end-to-end tests on real processes
 	@tools/check e2e
 
+kafka: ## Run the end-to-end tests that run on Apache Kafka itself, of one node and of three; needs java and mvn
+	@tools/check kafka
+
 bench: build ## Measure the system, about three minutes; DURATION=10s for each load, KAFKA=embedded|apache|both, ARGS="--json FILE --compare FILE --profile FOLDER"
 	@go build -o bin/ ./e2e/cmd/bench
 	@bin/bench --commit "$$(git describe --always --dirty 2>/dev/null)" --duration $(DURATION) --kafka $(KAFKA) $(ARGS)
 
-faults: build ## Shoot at the system for three minutes, and see that it keeps its word; DURATION=1h, SEED=7, KAFKA=apache, ARGS="--only kill,freeze:kafka"
+faults: build ## Shoot at the system for three minutes, and see that it keeps its word; DURATION=1h, SEED=7, KAFKA=apache (or apache3: three nodes), ARGS="--only kill,freeze:kafka"
 	@go build -o bin/ ./e2e/cmd/faults
 	@bin/faults --duration $(if $(filter file,$(origin DURATION)),3m,$(DURATION)) --kafka $(if $(filter auto,$(KAFKA)),embedded,$(KAFKA)) --seed "$(SEED)" --out .faults $(ARGS)
 

@@ -28,6 +28,7 @@ Flags of run:
   --free-ports     take any ports that are free (they are in stack.json)
   --quiet          leave the logs of the parts in their files
   --kafka KIND     embedded (default), or apache: Apache Kafka itself; needs java and mvn
+  --kafka-nodes N  1 (default), or 3 of Apache Kafka: any one of them can be lost
   --postgres KIND  installed (default; downloaded if it is not), or download
 
 The other commands take --data, too.

@@ -23,6 +23,7 @@ import (
 
 type runFlags struct {
 	data, bin, kafka, postgres, only string
+	kafkaNodes                       int
 	fresh, freePorts, quiet          bool
 }
 
@@ -32,6 +33,7 @@ func parseRunFlags(arguments []string) (runFlags, error) {
 	flags.StringVar(&f.data, "data", ".devstack", "")
 	flags.StringVar(&f.bin, "bin", "", "")
 	flags.StringVar(&f.kafka, "kafka", "embedded", "")
+	flags.IntVar(&f.kafkaNodes, "kafka-nodes", 1, "")
 	flags.StringVar(&f.postgres, "postgres", "installed", "")
 	flags.StringVar(&f.only, "only", "", "")
 	flags.BoolVar(&f.fresh, "fresh", false, "")
@@ -45,6 +47,10 @@ func parseRunFlags(arguments []string) (runFlags, error) {
 		return f, fmt.Errorf("%w: run does not take %q", errUsage, rest[0])
 	case f.kafka != "embedded" && f.kafka != "apache":
 		return f, fmt.Errorf("%w: --kafka is embedded or apache", errUsage)
+	case f.kafkaNodes != 1 && f.kafkaNodes != 3:
+		return f, fmt.Errorf("%w: --kafka-nodes is 1 or 3", errUsage)
+	case f.kafkaNodes != 1 && f.kafka != "apache":
+		return f, fmt.Errorf("%w: --kafka-nodes=%d needs --kafka=apache, for the embedded broker has one node", errUsage, f.kafkaNodes)
 	case f.postgres != "installed" && f.postgres != "download":
 		return f, fmt.Errorf("%w: --postgres is installed or download", errUsage)
 	}
@@ -156,7 +162,7 @@ func makePlan(ctx context.Context, flags runFlags, dataDir string) (*stack.Plan,
 	starter := process.NewStarter()
 	return stack.NewPlan(stack.Options{
 		DataDir: dataDir, CacheDir: filepath.Join(cache, "steadfast"), BinDir: bin, Self: self,
-		ApacheKafka: flags.kafka == "apache", Only: only, FetchPostgres: flags.postgres == "download",
+		ApacheKafka: flags.kafka == "apache", KafkaNodes: flags.kafkaNodes, Only: only, FetchPostgres: flags.postgres == "download",
 		Run: func(cmd *exec.Cmd) error {
 			if err := starter.Start(cmd, syscall.SIGKILL); err != nil {
 				return fmt.Errorf("start: %w", err)

@@ -31,7 +31,7 @@ func TestFaultRun(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	result, err := faults.Run(ctx, faults.Options{
-		Fleet: fleet.Options{Programs: theSuite.programs, Dir: dir, Ports: theSuite.ports, Kafka: "embedded", SmallDisk: true},
+		Fleet: fleet.Options{Programs: theSuite.programs, Dir: dir, Ports: theSuite.ports, Kafka: theSuite.broker, SmallDisk: true},
 		Seed:  faultsSeed, Duration: time.Minute, Settle: 4 * time.Minute, Patience: time.Minute, Clients: 8, Pause: 150 * time.Millisecond,
 		Out: out, Progress: t.Output(),
 	})

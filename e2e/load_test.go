@@ -27,6 +27,12 @@ type load struct {
 // startLoad starts clients that order from hot SKUs, one or two lines each, and read the stock. Each client uses the next gateway of those given.
 func startLoad(t *testing.T, w *world, gateways ...*shop.Client) *load {
 	t.Helper()
+	return startPacedLoad(t, w, 0, gateways...)
+}
+
+// startPacedLoad is startLoad with clients that pause after each order, for what takes minutes: so many mails can be looked through again and again.
+func startPacedLoad(t *testing.T, w *world, pause time.Duration, gateways ...*shop.Client) *load {
+	t.Helper()
 	l := &load{record: promises.NewRecord()}
 	skus := []string{newStock(t, w, l.record, 100_000), newStock(t, w, l.record, 100_000), newStock(t, w, l.record, 30)}
 	ctx, stopping := context.WithoutCancel(t.Context()), make(chan struct{}) // the end of the test lets the last orders be answered
@@ -43,6 +49,7 @@ func startLoad(t *testing.T, w *world, gateways ...*shop.Client) *load {
 				if err := loadOnce(ctx, client, l.record, skus, n); err != nil {
 					t.Error(err)
 				}
+				rest(pause, stopping)
 			}
 		})
 	}
@@ -55,6 +62,16 @@ func startLoad(t *testing.T, w *world, gateways ...*shop.Client) *load {
 	}
 	t.Cleanup(l.stop)
 	return l
+}
+
+// rest waits for the pause, or until the load is to end.
+func rest(pause time.Duration, stopping <-chan struct{}) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-stopping:
+	}
 }
 
 // loadOnce places the n-th order of a client, and now and then replays it or looks at the stock.

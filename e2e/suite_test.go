@@ -28,19 +28,16 @@ const (
 	settingPrograms = "STEADFAST_BIN"
 	// settingKeep keeps logs and data, and says where they are.
 	settingKeep = "STEADFAST_E2E_KEEP"
-	// settingKafka is the broker of all stacks: embedded, as by default, or apache.
+	// settingKafka is the broker of all stacks: embedded, as by default, apache, or apache3.
 	settingKafka = "STEADFAST_E2E_KAFKA"
 
 	buildWithin = 15 * time.Minute
-	fetchWithin = 10 * time.Minute // of Apache Kafka, where it has never been run
 	testWithin  = 3 * time.Minute
 	// abandonAfter is ORDER_ABANDON_AFTER of all stacks: as little as leaves requests their full 2.5 s. sweepWithin is by when a sweep must have ended what was abandoned.
 	abandonAfter = 10 * time.Second
 	sweepWithin  = abandonAfter + 4*time.Second
 	// readdressed is by when a placed order is mailed though its consumer was killed: the group's session time-out, and the time to read the ledger.
 	readdressed = 60 * time.Second
-	// embedded and apache are devstack's names for the brokers.
-	embedded, apache = "embedded", "apache"
 	// perPartition is how many mails may be under way at once: one for each partition.
 	perPartition = 6
 )
@@ -49,7 +46,7 @@ const (
 type suite struct {
 	dir      string // everything is below it
 	programs string
-	broker   string // of all stacks, by devstack's name
+	broker   string // of all stacks, by its name in system
 	ports    *system.Ports
 
 	once   sync.Once
@@ -82,9 +79,9 @@ func runTests(m *testing.M) int {
 }
 
 func (s *suite) open() error {
-	s.broker = cmp.Or(os.Getenv(settingKafka), embedded)
-	if s.broker != embedded && s.broker != apache {
-		return fmt.Errorf("%s must be %s or %s", settingKafka, embedded, apache)
+	s.broker = cmp.Or(os.Getenv(settingKafka), system.Embedded)
+	if err := system.CheckBroker(s.broker); err != nil {
+		return fmt.Errorf("%s: %w", settingKafka, err)
 	}
 	dir, err := os.MkdirTemp("", "steadfast-e2e-")
 	if err != nil {
@@ -158,11 +155,11 @@ func ownWorld(t *testing.T, environment ...string) *world {
 
 func openWorld(data string, environment ...string) (*world, error) {
 	options := system.Options{
-		Programs: theSuite.programs, Data: data, Ports: theSuite.ports, Arguments: []string{"--kafka", theSuite.broker},
+		Programs: theSuite.programs, Data: data, Ports: theSuite.ports, Arguments: system.BrokerArguments(theSuite.broker),
 		Environment: append([]string{"ORDER_ABANDON_AFTER=" + abandonAfter.String(), "LOG_LEVEL=info"}, environment...),
 	}
-	if theSuite.broker == apache {
-		options.Within = fetchWithin
+	if theSuite.broker != system.Embedded {
+		options.Within = system.FetchWithin
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), testWithin+options.Within)
 	defer cancel()

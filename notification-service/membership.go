@@ -120,7 +120,8 @@ func sendHeartbeat(client sarama.Client, session sarama.ConsumerGroupSession) er
 		Version: 3, GroupId: consumerGroup, GenerationId: session.GenerationID(), MemberId: session.MemberID(),
 	})
 	if err != nil {
-		_ = coordinator.Close() // a broken connection is opened anew at the next use
+		_ = coordinator.Close()                      // a broken connection is opened anew at the next use
+		_ = client.RefreshCoordinator(consumerGroup) // where the node is lost, the group moves to another
 		return fmt.Errorf("send a heartbeat: %w", err)
 	}
 	switch {

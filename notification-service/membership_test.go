@@ -9,6 +9,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/steadfast-shop/steadfast/shared-kit/kafka"
 )
 
 // group answers signs of life as it is told.
@@ -106,4 +110,39 @@ func TestMailEndsBeforeTheGroupGivesThePartitionAway(t *testing.T) {
 	if maxSilence < 3*heartbeatInterval {
 		t.Errorf("got %s of allowed silence, want a few heartbeats' time", maxSilence)
 	}
+}
+
+// movingGroup is a client whose group is coordinated by a node that is gone, until it asks anew.
+type movingGroup struct {
+	sarama.Client
+	sarama.ConsumerGroupSession
+	known, next *sarama.Broker
+}
+
+func (g *movingGroup) Coordinator(string) (*sarama.Broker, error) {
+	_ = g.known.Open(kafka.NewConfig("test")) // it may be open
+	return g.known, nil
+}
+
+func (g *movingGroup) RefreshCoordinator(string) error {
+	g.known = g.next
+	return nil
+}
+
+func (*movingGroup) GenerationID() int32 { return 1 }
+func (*movingGroup) MemberID() string    { return "nobody" }
+
+// TestHeartbeatFollowsTheGroup: where the node is lost that coordinated the group, the next sign of life goes to the one that does now.
+func TestHeartbeatFollowsTheGroup(t *testing.T) {
+	t.Parallel()
+	gone := newCluster(t)
+	g := &movingGroup{known: sarama.NewBroker(gone.ListenAddrs()[0]), next: sarama.NewBroker(newCluster(t).ListenAddrs()[0])}
+	gone.Close()
+	if err := sendHeartbeat(g, g); err == nil || errors.Is(err, errRefused) {
+		t.Errorf("from a node that is gone: got %v, want no answer", err)
+	}
+	if err := sendHeartbeat(g, g); !errors.Is(err, errRefused) {
+		t.Errorf("from the node that has the group now: got %v, want that it does not know the member", err)
+	}
+	_ = g.known.Close()
 }

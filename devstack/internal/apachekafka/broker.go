@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
 
 	"github.com/steadfast-shop/steadfast/devstack/internal/ports"
 )
@@ -24,23 +26,47 @@ rootLogger.level = warn
 rootLogger.appenderRef.out.ref = out
 `
 
-// Broker is one node of Apache Kafka that a supervisor runs.
-type Broker struct {
-	Dir            string // the data
-	CacheDir       string // the jars
-	Port           int
-	ControllerPort int
-	Run            func(*exec.Cmd) error // starts a child and waits for its end
+// Cluster is Apache Kafka of one node or several, each of them both a broker and
+// a controller.
+type Cluster struct {
+	Dir      string // the data
+	CacheDir string // the jars
+	Nodes    []Ports
+	Run      func(*exec.Cmd) error // starts a child and waits for its end
+
+	mu sync.Mutex // for what the nodes share: the jars and the cluster's id
 }
 
-// Command fetches Kafka and formats its storage where that has not been done
-// yet, and returns the broker, ready to start.
+// Ports are where a node listens.
+type Ports struct {
+	Broker     int
+	Controller int
+}
+
+// Broker is one node, which a supervisor runs.
+type Broker struct {
+	cluster *Cluster
+	id      int // from 1
+	dir     string
+}
+
+// Broker returns the node that listens on the i-th ports.
+func (c *Cluster) Broker(i int) *Broker {
+	b := &Broker{cluster: c, id: i + 1, dir: c.Dir}
+	if len(c.Nodes) > 1 {
+		b.dir = filepath.Join(c.Dir, fmt.Sprint(b.id))
+	}
+	return b
+}
+
+// Command fetches Kafka and formats the node's storage where that has not been
+// done yet, and returns the broker, ready to start.
 func (b *Broker) Command(ctx context.Context, say func(string)) (*exec.Cmd, error) {
 	java, err := exec.LookPath("java")
 	if err != nil {
 		return nil, errNoJava
 	}
-	jars, err := b.fetch(ctx, say)
+	jars, err := b.cluster.fetch(ctx, say)
 	if err != nil {
 		return nil, err
 	}
@@ -54,31 +80,42 @@ func (b *Broker) Command(ctx context.Context, say func(string)) (*exec.Cmd, erro
 	return b.java(context.WithoutCancel(ctx), java, jars, "kafka.Kafka", b.path("server.properties")), nil
 }
 
-func (b *Broker) path(name string) string { return filepath.Join(b.Dir, name) }
+func (b *Broker) path(name string) string { return filepath.Join(b.dir, name) }
+
+// properties are the node's settings. A record that was acknowledged is on a
+// majority of the nodes, so that any one of them can be lost.
+func (b *Broker) properties() string {
+	var voters []string
+	for i, node := range b.cluster.Nodes {
+		voters = append(voters, fmt.Sprintf("%d@%s", i+1, ports.Address(node.Controller)))
+	}
+	own := b.cluster.Nodes[b.id-1]
+	return fmt.Sprintf(`process.roles=broker,controller
+node.id=%[1]d
+controller.quorum.voters=%[2]s
+listeners=PLAINTEXT://%[3]s,CONTROLLER://%[4]s
+advertised.listeners=PLAINTEXT://%[3]s
+controller.listener.names=CONTROLLER
+log.dirs=%[5]s
+auto.create.topics.enable=false
+min.insync.replicas=%[7]d
+offsets.topic.replication.factor=%[6]d
+offsets.topic.num.partitions=6
+transaction.state.log.replication.factor=%[6]d
+transaction.state.log.min.isr=%[7]d
+share.coordinator.state.topic.replication.factor=%[6]d
+share.coordinator.state.topic.min.isr=%[7]d
+group.initial.rebalance.delay.ms=0
+`, b.id, strings.Join(voters, ","), ports.Address(own.Broker), ports.Address(own.Controller), b.path("data"), len(voters), len(voters)/2+1)
+}
 
 // configure writes the settings anew at every start, for the ports may change.
 func (b *Broker) configure() error {
-	if err := os.MkdirAll(b.Dir, 0o700); err != nil {
+	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
-	properties := fmt.Sprintf(`process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@%[2]s
-listeners=PLAINTEXT://%[1]s,CONTROLLER://%[2]s
-advertised.listeners=PLAINTEXT://%[1]s
-controller.listener.names=CONTROLLER
-log.dirs=%[3]s
-auto.create.topics.enable=false
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=6
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-`, ports.Address(b.Port), ports.Address(b.ControllerPort), b.path("data"))
 	err := errors.Join(
-		os.WriteFile(b.path("server.properties"), []byte(properties), 0o600),
+		os.WriteFile(b.path("server.properties"), []byte(b.properties()), 0o600),
 		os.WriteFile(b.path("log4j2.properties"), []byte(logging), 0o600))
 	if err != nil {
 		return fmt.Errorf("write settings: %w", err)
@@ -93,14 +130,38 @@ func (b *Broker) format(ctx context.Context, java, jars string, say func(string)
 		return err
 	}
 	say("formatting its storage")
-	id := make([]byte, 16)
-	_, _ = rand.Read(id) // it never fails
+	id, err := b.cluster.identity()
+	if err != nil {
+		return err
+	}
 	cmd := b.java(ctx, java, jars, "kafka.tools.StorageTool", "format",
-		"--cluster-id", base64.RawURLEncoding.EncodeToString(id), "--config", b.path("server.properties"))
-	if err := b.run(cmd); err != nil {
+		"--cluster-id", id, "--config", b.path("server.properties"))
+	if err := b.cluster.run(cmd); err != nil {
 		return fmt.Errorf("format storage: %w", err)
 	}
 	return nil
+}
+
+// identity returns the cluster's id, which all nodes are formatted with. The first
+// one makes it.
+func (c *Cluster) identity() (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	file := filepath.Join(c.Dir, "cluster-id")
+	known, err := os.ReadFile(file) //nolint:gosec // in our own data directory
+	if err == nil {
+		return string(known), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the cluster's id: %w", err)
+	}
+	random := make([]byte, 16)
+	_, _ = rand.Read(random) // it never fails
+	id := base64.RawURLEncoding.EncodeToString(random)
+	if err := errors.Join(os.WriteFile(file+".new", []byte(id), 0o600), os.Rename(file+".new", file)); err != nil {
+		return "", fmt.Errorf("write the cluster's id: %w", err)
+	}
+	return id, nil
 }
 
 func (b *Broker) java(ctx context.Context, java, jars, class string, arguments ...string) *exec.Cmd {
@@ -109,6 +170,6 @@ func (b *Broker) java(ctx context.Context, java, jars, class string, arguments .
 		"-cp", filepath.Join(jars, "*"), class,
 	}, arguments...)
 	cmd := exec.CommandContext(ctx, java, all...) //nolint:gosec // the installed Java
-	cmd.Dir = b.Dir
+	cmd.Dir = b.dir
 	return cmd
 }

@@ -1,5 +1,5 @@
-// Package apachekafka runs Apache Kafka itself, one node in KRaft mode, from
-// the jars of Maven Central on the installed Java.
+// Package apachekafka runs Apache Kafka itself, one node or three in KRaft mode,
+// from the jars of Maven Central on the installed Java.
 package apachekafka
 
 import (
@@ -37,8 +37,10 @@ var (
 )
 
 // fetch returns the folder with the jars, and fills it the first time.
-func (b *Broker) fetch(ctx context.Context, say func(string)) (string, error) {
-	dir := filepath.Join(b.CacheDir, "kafka-"+Version)
+func (c *Cluster) fetch(ctx context.Context, say func(string)) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	dir := filepath.Join(c.CacheDir, "kafka-"+Version)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
@@ -47,10 +49,10 @@ func (b *Broker) fetch(ctx context.Context, say func(string)) (string, error) {
 		return "", errNoMaven
 	}
 	say("downloading Apache Kafka " + Version + " (once, some 90 jars)")
-	if err := os.MkdirAll(b.CacheDir, 0o755); err != nil { //nolint:gosec // programs, for everybody to read
+	if err := os.MkdirAll(c.CacheDir, 0o755); err != nil { //nolint:gosec // programs, for everybody to read
 		return "", fmt.Errorf("make cache: %w", err)
 	}
-	work, err := os.MkdirTemp(b.CacheDir, "kafka-new-")
+	work, err := os.MkdirTemp(c.CacheDir, "kafka-new-")
 	if err != nil {
 		return "", fmt.Errorf("make cache: %w", err)
 	}
@@ -63,20 +65,23 @@ func (b *Broker) fetch(ctx context.Context, say func(string)) (string, error) {
 	cmd := exec.CommandContext(ctx, maven, "--batch-mode", "--quiet", //nolint:gosec // the installed Maven
 		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+filepath.Join(work, "libs"))
 	cmd.Dir = work
-	if err := b.run(cmd); err != nil {
+	if err := c.run(cmd); err != nil {
 		return "", fmt.Errorf("fetch Apache Kafka: %w", err)
 	}
 	if err := os.Rename(filepath.Join(work, "libs"), dir); err != nil {
+		if _, gone := os.Stat(dir); gone == nil {
+			return dir, nil // another stack was first
+		}
 		return "", fmt.Errorf("put Apache Kafka in place: %w", err)
 	}
 	return dir, nil
 }
 
 // run runs a helper to its end; its output is part of the error.
-func (b *Broker) run(cmd *exec.Cmd) error {
+func (c *Cluster) run(cmd *exec.Cmd) error {
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := b.Run(cmd); err != nil {
+	if err := c.Run(cmd); err != nil {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(output.String()))
 	}
 	return nil

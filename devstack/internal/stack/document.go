@@ -87,10 +87,14 @@ func (p *Plan) Describe(statuses []supervise.Status) []Part {
 		{Name: Notification, Addresses: []string{urls.Notification}},
 		{Name: Postgres, Addresses: []string{withoutPassword(urls.Postgres)}},
 		{Name: FerretDB, Addresses: []string{withoutPassword(urls.MongoDB)}},
-		{Name: Kafka, Addresses: []string{urls.Kafka}},
+	}
+	for i, name := range p.kafkaNames() {
+		parts = append(parts, Part{Name: name, Addresses: []string{p.kafkaAddresses()[i]}})
+	}
+	parts = append(parts, []Part{
 		{Name: Inbox, Addresses: []string{"smtp://" + urls.SMTP}},
 		{Name: Traces, Addresses: tracesAddresses(urls)},
-	}
+	}...)
 	inbox := len(parts) - 2
 	if urls.Inbox != "" {
 		parts[inbox].Addresses = []string{urls.Inbox, "smtp://" + urls.SMTP}

@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/steadfast-shop/steadfast/devstack/internal/apachekafka"
-	"github.com/steadfast-shop/steadfast/devstack/internal/broker"
 	"github.com/steadfast-shop/steadfast/devstack/internal/ferretdb"
 	"github.com/steadfast-shop/steadfast/devstack/internal/ports"
 	"github.com/steadfast-shop/steadfast/devstack/internal/postgres"
@@ -30,6 +28,8 @@ const (
 	Postgres     = "postgres"
 	FerretDB     = "ferretdb"
 	Kafka        = "kafka"
+	Kafka2       = "kafka-2"
+	Kafka3       = "kafka-3"
 	Inbox        = "inbox"
 	Traces       = "traces"
 )
@@ -48,6 +48,8 @@ type Options struct {
 	BinDir      string // where the services' programs are
 	Self        string // our own program, which the embedded parts run in
 	ApacheKafka bool
+	// KafkaNodes is how many nodes of Apache Kafka there are: 1 or 3.
+	KafkaNodes int
 	// Only names the parts to run, beside what they need; empty means all.
 	Only          []string
 	FetchPostgres bool
@@ -89,8 +91,11 @@ func NewPlan(options Options, settings Settings) (*Plan, error) {
 
 // choose finds the parts that are to run: all, or the wanted ones with what they need.
 func (p *Plan) choose() error {
-	all := []string{Gateway, Order, Inventory, Notification, Postgres, FerretDB, Kafka, Inbox, Traces}
+	all := slices.Concat([]string{Gateway, Order, Inventory, Notification, Postgres, FerretDB}, p.kafkaNames(), []string{Inbox, Traces})
 	needs := map[string][]string{FerretDB: {Postgres}, Order: {FerretDB, Postgres}, Inventory: {Postgres}}
+	for _, node := range p.kafkaNames() {
+		needs[node] = p.kafkaNames()
+	}
 	wanted := p.options.Only
 	if len(wanted) == 0 {
 		wanted = all
@@ -145,7 +150,7 @@ func (p *Plan) Parts() []supervise.Part {
 			"--port", p.port(mongodbPort), "--socket", p.mongodbSocket()))
 	}
 	if !p.settings.External(Kafka) {
-		all = append(all, p.kafka())
+		all = append(all, p.kafka()...)
 	}
 	if p.database != nil {
 		all = append(all, p.postgres())
@@ -221,22 +226,6 @@ func (p *Plan) own(names []string) []string {
 	return own
 }
 
-func (p *Plan) kafka() supervise.Part {
-	address := p.settings.address(kafkaPort)
-	if !p.options.ApacheKafka {
-		return p.embedded(Kafka, nil, time.Second, broker.Ready(address), nil, "--port", p.port(kafkaPort), "--dir", p.dir(Kafka))
-	}
-	part := p.part(Kafka, nil, 2*time.Second, broker.Ready(address))
-	// The first start downloads.
-	part.ReadyWithin = 10 * time.Minute
-	apache := apachekafka.Broker{
-		Dir: p.dir("kafka-apache"), CacheDir: p.options.CacheDir, Run: p.options.Run,
-		Port: p.settings.ports[kafkaPort], ControllerPort: p.settings.ports[kafkaControllerPort],
-	}
-	part.Command = apache.Command
-	return part
-}
-
 func (p *Plan) postgres() supervise.Part {
 	part := p.part(Postgres, nil, 1500*time.Millisecond, p.database.Ready)
 	part.Command = p.database.Command
@@ -290,10 +279,6 @@ func (p *Plan) postgresURL() string {
 		return url
 	}
 	return p.database.URL(inventoryDatabase)
-}
-
-func (p *Plan) kafkaServers() string {
-	return p.settings.valueOr(kafkaServers, p.settings.address(kafkaPort))
 }
 
 func (p *Plan) otlpURL() string {

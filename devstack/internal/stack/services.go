@@ -80,6 +80,9 @@ func (p *Plan) serviceParts() []supervise.Part {
 	for _, service := range p.services() {
 		service.values["LISTEN_HOST"] = "127.0.0.1"
 		p.sendTraces(service.values)
+		if slices.Contains(service.prefixes, "KAFKA_") {
+			p.kafkaTopics(service.values)
+		}
 		prefixes := slices.Concat(service.prefixes, []string{"LOG_", "OTEL_", "PPROF_", "SHUTDOWN_DELAY"})
 		environment := p.settings.environment(prefixes, service.values)
 		part := p.part(service.name, service.needs, service.stopWithin,

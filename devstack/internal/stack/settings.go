@@ -28,30 +28,35 @@ type portSetting struct {
 
 // The names of the settings for ports.
 const (
-	gatewayPort         = "GATEWAY_PORT"
-	gatewayAdminPort    = "GATEWAY_ADMIN_PORT"
-	orderPort           = "ORDER_PORT"
-	inventoryPort       = "INVENTORY_PORT"
-	inventoryGRPCPort   = "INVENTORY_GRPC_PORT"
-	notificationPort    = "NOTIFICATION_PORT"
-	postgresPort        = "DEVSTACK_POSTGRES_PORT"
-	mongodbPort         = "DEVSTACK_MONGODB_PORT"
-	kafkaPort           = "DEVSTACK_KAFKA_PORT"
-	kafkaControllerPort = "DEVSTACK_KAFKA_CONTROLLER_PORT"
-	smtpPort            = "DEVSTACK_SMTP_PORT"
-	inboxPort           = "DEVSTACK_INBOX_PORT"
-	otlpPort            = "DEVSTACK_OTLP_PORT"
-	tracesPort          = "DEVSTACK_TRACES_PORT"
+	gatewayPort          = "GATEWAY_PORT"
+	gatewayAdminPort     = "GATEWAY_ADMIN_PORT"
+	orderPort            = "ORDER_PORT"
+	inventoryPort        = "INVENTORY_PORT"
+	inventoryGRPCPort    = "INVENTORY_GRPC_PORT"
+	notificationPort     = "NOTIFICATION_PORT"
+	postgresPort         = "DEVSTACK_POSTGRES_PORT"
+	mongodbPort          = "DEVSTACK_MONGODB_PORT"
+	kafkaPort            = "DEVSTACK_KAFKA_PORT"
+	kafkaControllerPort  = "DEVSTACK_KAFKA_CONTROLLER_PORT"
+	kafka2Port           = "DEVSTACK_KAFKA_2_PORT"
+	kafka2ControllerPort = "DEVSTACK_KAFKA_2_CONTROLLER_PORT"
+	kafka3Port           = "DEVSTACK_KAFKA_3_PORT"
+	kafka3ControllerPort = "DEVSTACK_KAFKA_3_CONTROLLER_PORT"
+	smtpPort             = "DEVSTACK_SMTP_PORT"
+	inboxPort            = "DEVSTACK_INBOX_PORT"
+	otlpPort             = "DEVSTACK_OTLP_PORT"
+	tracesPort           = "DEVSTACK_TRACES_PORT"
 )
 
 // The settings that replace an embedded part by a running one.
 const (
-	mongodbURI   = "ORDER_MONGODB_URI"
-	postgresURL  = "INVENTORY_POSTGRES_URL"
-	kafkaServers = "KAFKA_BOOTSTRAP_SERVERS"
-	smtpHost     = "SMTP_HOST"
-	smtpServer   = "SMTP_PORT"
-	otlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	mongodbURI    = "ORDER_MONGODB_URI"
+	postgresURL   = "INVENTORY_POSTGRES_URL"
+	kafkaServers  = "KAFKA_BOOTSTRAP_SERVERS"
+	kafkaReplicas = "KAFKA_REPLICATION_FACTOR"
+	smtpHost      = "SMTP_HOST"
+	smtpServer    = "SMTP_PORT"
+	otlpEndpoint  = "OTEL_EXPORTER_OTLP_ENDPOINT"
 )
 
 func portSettings() []portSetting {
@@ -66,6 +71,10 @@ func portSettings() []portSetting {
 		{mongodbPort, FerretDB, 27017},
 		{kafkaPort, Kafka, 9092},
 		{kafkaControllerPort, Kafka, 9093},
+		{kafka2Port, Kafka2, 9094},
+		{kafka2ControllerPort, Kafka2, 9095},
+		{kafka3Port, Kafka3, 9096},
+		{kafka3ControllerPort, Kafka3, 9097},
 		{smtpPort, Inbox, 1025},
 		{inboxPort, Inbox, 8025},
 		{otlpPort, Traces, 4317},
@@ -117,7 +126,7 @@ func (s Settings) External(part string) bool {
 		return s.env[postgresURL] != "" && s.env[mongodbURI] != ""
 	case FerretDB:
 		return s.env[mongodbURI] != ""
-	case Kafka:
+	case Kafka, Kafka2, Kafka3:
 		return s.env[kafkaServers] != ""
 	case Inbox:
 		return s.env[smtpHost] != "" || s.env[smtpServer] != ""

@@ -24,6 +24,9 @@ type Part struct {
 	// StopSignal asks for an orderly end; StopWithin is how long it may take.
 	StopSignal syscall.Signal
 	StopWithin time.Duration
+	// StopBeside lets it be stopped at the same time as the part before it in the
+	// order, and not after that one's end.
+	StopBeside bool
 	// KillSignal ends the process at once. It is SIGKILL, but for a server that
 	// has children of its own to end.
 	KillSignal syscall.Signal

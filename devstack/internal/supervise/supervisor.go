@@ -130,20 +130,39 @@ func (s *Supervisor) Kill(ctx context.Context, name string) error {
 	return r.ask(ctx, command{verb: crash})
 }
 
-// Shutdown stops all parts, one after the other, and ends the supervisor. When
+// Shutdown stops all parts, one after the other but for those that are to be
+// stopped beside each other, and ends the supervisor. When
 // ctx ends before it is done, the rest is killed at once.
 func (s *Supervisor) Shutdown(ctx context.Context) {
 	for _, name := range s.order {
 		s.runners[name].retire()
 	}
-	for _, name := range s.order {
-		if err := s.Stop(ctx, name); err != nil {
+	for _, names := range s.together() {
+		group, stopping := errgroup.WithContext(ctx)
+		for _, name := range names {
+			group.Go(func() error { return s.Stop(stopping, name) })
+		}
+		if err := group.Wait(); err != nil {
 			break
 		}
 	}
 	s.killAll()
 	s.cancel()
 	s.wait.Wait()
+}
+
+// together is the order of stopping, with the parts in one group that are to be
+// stopped at the same time.
+func (s *Supervisor) together() [][]string {
+	var groups [][]string
+	for _, name := range s.order {
+		if last := len(groups) - 1; last >= 0 && s.runners[name].part.StopBeside {
+			groups[last] = append(groups[last], name)
+		} else {
+			groups = append(groups, []string{name})
+		}
+	}
+	return groups
 }
 
 // killAll ends what still runs, without any order.

@@ -146,6 +146,28 @@ func TestStartsInTheOrderOfNeedsAndStopsInTheGivenOrder(t *testing.T) {
 	}
 }
 
+// TestStopsBesideEachOther has two parts that end only once the other has been asked to, too, behind one that must be gone by then.
+func TestStopsBesideEachOther(t *testing.T) {
+	dir := t.TempDir()
+	waits := func(name, other string) supervise.Part {
+		return shell(name, fmt.Sprintf(`cd %q; trap "touch %s; until [ -e %s ]; do sleep 0.02; done; exit 0" TERM; echo up; while :; do sleep 0.02; done`, dir, name, other))
+	}
+	one, two := waits("one", "two"), waits("two", "one")
+	two.StopBeside = true
+	r := start(t, shell("front", obedient), one, two, shell("back", obedient))
+	if err := r.StartAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	r.Shutdown(t.Context())
+	if took := time.Since(began); took >= limit {
+		t.Errorf("the stop took %v: they waited for each other's end", took)
+	}
+	if got := r.order(supervise.Stopped); len(got) != 4 || got[0] != "front" || got[3] != "back" {
+		t.Errorf("stopped in order %v, want front first and back last", got)
+	}
+}
+
 func TestCrashedPartIsRestarted(t *testing.T) {
 	r := start(t, shell("part", obedient))
 	if err := r.StartAll(t.Context()); err != nil {

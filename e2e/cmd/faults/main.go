@@ -74,7 +74,7 @@ func parse(arguments []string, output io.Writer) (options, error) {
 	flags.StringVar(&o.run.Fleet.Programs, "bin", "bin", "`folder` with devstack and the services")
 	flags.DurationVar(&o.run.Duration, "duration", 3*time.Minute, "how long clients order and faults come")
 	flags.StringVar(&o.seed, "seed", "", "`number` from which all that is chosen follows; printed, and chosen where it is not given")
-	flags.StringVar(&o.run.Fleet.Kafka, "kafka", "embedded", "`broker`: embedded or apache")
+	flags.StringVar(&o.run.Fleet.Kafka, "kafka", system.Embedded, "`broker`: embedded, apache, or apache3, which has three nodes")
 	flags.IntVar(&o.run.Clients, "clients", 16, "how many clients there are")
 	flags.DurationVar(&o.run.Pause, "pause", 150*time.Millisecond, "mean time that a client waits between two things")
 	flags.DurationVar(&o.run.Settle, "settle", 3*time.Minute, "how long the system may take to settle")
@@ -91,8 +91,8 @@ func parse(arguments []string, output io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unexpected %q; -help lists the flags", flags.Arg(0))
 	}
-	if o.run.Fleet.Kafka != "embedded" && o.run.Fleet.Kafka != "apache" {
-		return o, errors.New("-kafka must be embedded or apache")
+	if err := system.CheckBroker(o.run.Fleet.Kafka); err != nil {
+		return o, fmt.Errorf("-kafka: %w", err)
 	}
 	if o.run.Duration < 10*time.Second || o.run.Clients < 1 || o.run.Pause < time.Millisecond || o.run.Settle < time.Second || o.run.Patience < time.Second {
 		return o, errors.New("-duration must be at least 10s, -clients 1, -pause 1ms, -settle and -patience 1s")

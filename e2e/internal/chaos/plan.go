@@ -51,6 +51,8 @@ type Options struct {
 	Duration time.Duration
 	// Only restricts what may be broken; nothing means all.
 	Only []Choice
+	// Nodes are further processes that may be broken: the other nodes of the broker.
+	Nodes []string
 	// Without are kinds that this machine does not allow.
 	Without []Kind
 }
@@ -136,10 +138,14 @@ func (p *planner) deck() []Kind {
 
 // targets returns what a kind may break in this run.
 func (p *planner) targets(d Description) []string {
-	if len(p.options.Only) == 0 {
-		return d.targets(p.links)
+	all := d.targets(p.links)
+	if d.on == onProcess {
+		all = append(all, p.options.Nodes...)
 	}
-	return slices.DeleteFunc(d.targets(p.links), func(target string) bool {
+	if len(p.options.Only) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(target string) bool {
 		return !slices.ContainsFunc(p.options.Only, func(c Choice) bool { return c.Kind == d.Kind && strings.HasPrefix(target, c.Target) })
 	})
 }

@@ -268,7 +268,7 @@ func (f Fault) cutMails() int {
 		return topics.Partitions
 	case isLink || f.Kind != Kill && f.Kind != Freeze:
 		return 0
-	case isSender, f.Target == system.Kafka, f.Target == system.Inbox:
+	case isSender, strings.HasPrefix(f.Target, system.Kafka), f.Target == system.Inbox:
 		return topics.Partitions
 	}
 	return 0

@@ -17,7 +17,10 @@ import (
 	"github.com/steadfast-shop/steadfast/e2e/internal/history"
 	"github.com/steadfast-shop/steadfast/e2e/internal/kafka"
 	"github.com/steadfast-shop/steadfast/e2e/internal/observe"
+	"github.com/steadfast-shop/steadfast/e2e/internal/poll"
+	"github.com/steadfast-shop/steadfast/e2e/internal/system"
 	"github.com/steadfast-shop/steadfast/e2e/internal/workload"
+	"github.com/steadfast-shop/steadfast/shared-proto/topics"
 )
 
 const (
@@ -28,6 +31,8 @@ const (
 	settleLook = 250 * time.Millisecond
 	// answerWithin is how long the clients' last calls may take: their patience, and some.
 	answerWithin = time.Minute
+	// copiedWithin is how long the topics may take to be on all nodes once every service is ready.
+	copiedWithin = time.Minute
 )
 
 // Options says what a run is.
@@ -90,7 +95,7 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
-	planned := chaos.Options{Seed: r.Seed, Duration: r.Duration, Only: r.Only}
+	planned := chaos.Options{Seed: r.Seed, Duration: r.Duration, Only: r.Only, Nodes: system.BrokerNodes(r.Fleet.Kafka)[1:]}
 	if r.fleet.NoDisk != "" {
 		planned.Without = append(planned.Without, chaos.DiskFull)
 		r.result.Notes = append(r.result.Notes, "no disk is made full: "+r.fleet.NoDisk)
@@ -122,12 +127,30 @@ func (r *run) open(ctx context.Context) error {
 	if r.kafka, err = kafka.Dial(r.fleet.Stack.URLs.Kafka); err != nil {
 		return err
 	}
+	if err := r.awaitCopies(ctx); err != nil {
+		return err
+	}
 	if r.history, err = history.New(filepath.Join(r.Out, "history.jsonl"), r.progress.count); err != nil {
 		return err
 	}
 	r.storm = chaos.NewStorm(r.fleet, r.kafka, r.Seed, r.history.Now)
 	r.result = &Result{Seed: r.Seed, Kafka: r.Fleet.Kafka, Began: r.history.Began, Duration: r.Duration, Clients: r.Clients}
 	return nil
+}
+
+// awaitCopies waits until a broker of several nodes has a copy of every topic on each: else it would be the loss of a node that is tested, and not what comes after.
+func (r *run) awaitCopies(ctx context.Context) error {
+	nodes := len(system.BrokerNodes(r.Fleet.Kafka))
+	if nodes == 1 {
+		return nil
+	}
+	var names []string
+	for _, topic := range topics.All(int16(nodes)) {
+		names = append(names, topic.Name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, copiedWithin)
+	defer cancel()
+	return poll.Until(ctx, func(context.Context) error { return r.kafka.CheckReplicas(nodes, names...) })
 }
 
 // shoot has the clients ask and the faults come, until the time is over.

@@ -15,8 +15,6 @@ import (
 
 const (
 	replicas = 2
-	// fetchWithin is how long a stack with Apache Kafka may take to start: it may have to be fetched.
-	fetchWithin = 10 * time.Minute
 	// AbandonAfter is ORDER_ABANDON_AFTER: as little as leaves requests their full 2.5 s.
 	AbandonAfter = 10 * time.Second
 )
@@ -28,7 +26,7 @@ type Options struct {
 	// Dir is an empty folder for data and logs that PostgreSQL's user can enter.
 	Dir   string
 	Ports *system.Ports
-	// Kafka is the broker, by devstack's names: embedded or apache.
+	// Kafka is the broker, by its name in system.
 	Kafka string
 	// Environment holds further settings of the services as NAME=value, or SERVICE:NAME=value for one of them.
 	Environment []string
@@ -99,10 +97,10 @@ func (f *Fleet) start(ctx context.Context) error {
 func (f *Fleet) startParts(ctx context.Context) error {
 	options := system.Options{
 		Programs: f.options.Programs, Data: filepath.Join(f.options.Dir, "data"), Ports: f.options.Ports, Apart: true,
-		Arguments: []string{"--kafka", f.options.Kafka, "--only", strings.Join(Parts(), ",")},
+		Arguments: append(system.BrokerArguments(f.options.Kafka), "--only", strings.Join(Parts(), ",")),
 	}
-	if f.options.Kafka != "embedded" {
-		options.Within = fetchWithin
+	if f.options.Kafka != system.Embedded {
+		options.Within = system.FetchWithin
 	}
 	var err error
 	if f.Stack, err = system.Start(ctx, options); err != nil {
@@ -124,7 +122,7 @@ func (f *Fleet) startParts(ctx context.Context) error {
 	return f.Stack.StartPart(ctx, system.FerretDB) // it may have gone down with its database
 }
 
-// Parts lists what devstack runs for a fleet.
+// Parts lists what devstack runs for a fleet. A broker of several nodes has further ones, system.BrokerNodes.
 func Parts() []string {
 	return []string{system.Postgres, system.FerretDB, system.Kafka, system.Inbox}
 }
@@ -247,25 +245,6 @@ func addressIn(url string) string {
 
 func hostOf(url string) string { return strings.TrimPrefix(url, "http://") }
 
-// toBroker opens a link to the broker, which stays on it when the broker tells where it is.
-func (f *Fleet) toBroker(ctx context.Context, from string) (string, error) {
-	free, err := f.options.Ports.Take(ctx, 2)
-	if err != nil {
-		return "", err
-	}
-	begin, middle := "127.0.0.1:"+free[0], "127.0.0.1:"+free[1]
-	back, err := readdress(f.Stack.URLs.Kafka, begin)
-	if err != nil {
-		return "", err
-	}
-	relay, err := openRelay(ctx, middle, back, f.Stack.URLs.Kafka)
-	if err != nil {
-		return "", err
-	}
-	f.relays = append(f.relays, relay)
-	return f.wiring.openAt(from, system.Kafka, begin, middle)
-}
-
 func (f *Fleet) balance(ctx context.Context, targets []string) (string, error) {
 	relay, err := balance(ctx, f.options.Ports, targets...)
 	if err != nil {
@@ -289,7 +268,7 @@ func (f *Fleet) run(ctx context.Context, service, name string, settings ...strin
 
 // environment returns what all services get, and what only this one does.
 func (f *Fleet) environment(service string) []string {
-	settings := []string{"LOG_LEVEL=warn"}
+	settings := []string{"LOG_LEVEL=warn", system.ReplicationSetting(f.options.Kafka)}
 	for _, name := range []string{"GOCOVERDIR", "GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GORACE", "GOTRACEBACK"} {
 		if value := os.Getenv(name); value != "" {
 			settings = append(settings, name+"="+value)

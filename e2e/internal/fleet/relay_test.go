@@ -84,7 +84,7 @@ func TestBalance(t *testing.T) {
 
 // TestReaddress: a broker's address is replaced wherever an answer has it, and nothing else.
 func TestReaddress(t *testing.T) {
-	back, err := readdress("127.0.0.1:9092", "127.0.0.1:19092")
+	back, err := readdress([]string{"127.0.0.1:9092", "127.0.0.1:9094"}, []string{"127.0.0.1:19092", "127.0.0.1:19094"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,13 +96,13 @@ func TestReaddress(t *testing.T) {
 		return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
 	}
 	var out bytes.Buffer
-	if err := back(&out, bytes.NewReader(append(frame(9092), frame(9092)...))); err != io.EOF { //nolint:errorlint // as it comes
+	if err := back(&out, bytes.NewReader(append(frame(9092), frame(9094)...))); err != io.EOF { //nolint:errorlint // as it comes
 		t.Errorf("got %v; want the end", err)
 	}
-	if want := append(frame(19092), frame(19092)...); !bytes.Equal(out.Bytes(), want) {
+	if want := append(frame(19092), frame(19094)...); !bytes.Equal(out.Bytes(), want) {
 		t.Errorf("got %q; want %q", out.Bytes(), want)
 	}
-	if _, err := readdress("127.0.0.1:9092", "elsewhere.example:1"); err == nil {
+	if _, err := readdress([]string{"127.0.0.1:9092"}, []string{"elsewhere.example:1"}); err == nil {
 		t.Error("another host, of another length, is no error")
 	}
 }

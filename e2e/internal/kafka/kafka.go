@@ -6,20 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
 )
 
-// Client is connected to one broker. It is safe for concurrent use.
+// offsetTries is how often an offset is asked for while there is no connection.
+const offsetTries = 5
+
+// Client is connected to a broker, or a cluster of them. It is safe for concurrent use.
 type Client struct {
 	client   sarama.Client
 	producer sarama.SyncProducer
 }
 
-// Dial connects to the broker at host:port.
-func Dial(address string) (*Client, error) {
+// Dial connects to the broker at host:port, or to the cluster that has nodes at several of these, with commas.
+func Dial(addresses string) (*Client, error) {
 	config := sarama.NewConfig()
 	config.Version = sarama.MaxVersion
 	config.ClientID = "e2e"
@@ -27,7 +31,7 @@ func Dial(address string) (*Client, error) {
 	config.Producer.RequiredAcks = sarama.WaitForAll
 	config.Producer.Return.Successes = true
 	config.Producer.Partitioner = sarama.NewManualPartitioner
-	client, err := sarama.NewClient([]string{address}, config)
+	client, err := sarama.NewClient(strings.Split(addresses, ","), config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}
@@ -118,7 +122,7 @@ func (c *Client) Count(topic string) (int64, error) {
 	}
 	count := int64(0)
 	for _, partition := range partitions {
-		end, err := c.client.GetOffset(topic, partition, sarama.OffsetNewest)
+		end, err := c.offset(topic, partition, sarama.OffsetNewest)
 		if err != nil {
 			return 0, fmt.Errorf("find the end of %s: %w", topic, err)
 		}
@@ -127,12 +131,25 @@ func (c *Client) Count(topic string) (int64, error) {
 	return count, nil
 }
 
+// offset asks again while there is no connection: many readers share one, and where it has just broken all but the first find it closed.
+func (c *Client) offset(topic string, partition int32, at int64) (found int64, err error) {
+	for range offsetTries {
+		if found, err = c.client.GetOffset(topic, partition, at); !errors.Is(err, sarama.ErrNotConnected) {
+			break
+		}
+		if err := c.client.RefreshMetadata(topic); err != nil {
+			return 0, err
+		}
+	}
+	return found, err
+}
+
 func (c *Client) readPartition(ctx context.Context, consumer sarama.Consumer, topic string, partition int32) ([]Record, error) {
-	end, err := c.client.GetOffset(topic, partition, sarama.OffsetNewest)
+	end, err := c.offset(topic, partition, sarama.OffsetNewest)
 	if err != nil {
 		return nil, fmt.Errorf("find the end: %w", err)
 	}
-	start, err := c.client.GetOffset(topic, partition, sarama.OffsetOldest)
+	start, err := c.offset(topic, partition, sarama.OffsetOldest)
 	if err != nil || start >= end {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func Open(ctx context.Context, urls system.URLs) (*Observer, error) {
 	if o.orders, err = mongodb.Open(ctx, urls.MongoDB); err != nil {
 		return nil, err
 	}
-	if o.records, err = auditkafka.Open(ctx, []string{urls.Kafka}); err != nil {
+	if o.records, err = auditkafka.Open(ctx, strings.Split(urls.Kafka, ",")); err != nil {
 		return nil, errors.Join(err, o.Close())
 	}
 	if o.topics, err = kafka.Dial(urls.Kafka); err != nil {

@@ -52,7 +52,7 @@ type URLs struct {
 	Notification  string `json:"notification"`
 	MongoDB       string `json:"mongodb"`
 	Postgres      string `json:"postgres"`
-	Kafka         string `json:"kafka"` // host:port
+	Kafka         string `json:"kafka"` // host:port, or several with commas
 	SMTP          string `json:"smtp"`  // host:port
 	Inbox         string `json:"inbox"`
 	Traces        string `json:"traces"`
@@ -84,7 +84,9 @@ type part struct {
 func stackPorts() []string {
 	return []string{
 		"GATEWAY_PORT", "GATEWAY_ADMIN_PORT", "ORDER_PORT", "INVENTORY_PORT", "INVENTORY_GRPC_PORT", "NOTIFICATION_PORT",
-		"DEVSTACK_POSTGRES_PORT", "DEVSTACK_MONGODB_PORT", "DEVSTACK_KAFKA_PORT", "DEVSTACK_KAFKA_CONTROLLER_PORT", "DEVSTACK_SMTP_PORT", "DEVSTACK_INBOX_PORT",
+		"DEVSTACK_POSTGRES_PORT", "DEVSTACK_MONGODB_PORT", "DEVSTACK_KAFKA_PORT", "DEVSTACK_KAFKA_CONTROLLER_PORT",
+		"DEVSTACK_KAFKA_2_PORT", "DEVSTACK_KAFKA_2_CONTROLLER_PORT", "DEVSTACK_KAFKA_3_PORT", "DEVSTACK_KAFKA_3_CONTROLLER_PORT",
+		"DEVSTACK_SMTP_PORT", "DEVSTACK_INBOX_PORT",
 		"DEVSTACK_OTLP_PORT", "DEVSTACK_TRACES_PORT",
 	}
 }
