@@ -51,15 +51,30 @@ func (m *membership) run(ctx context.Context) {
 	defer ticker.Stop()
 	_ = m.sendSign() // confirm asks again where it matters
 	for {
+		select { // who waits for an answer comes first
+		case answer := <-m.asks:
+			m.tell(answer)
+			continue
+		default:
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 			_ = m.sendSign()
 		case answer := <-m.asks:
-			answer <- m.sendSign()
+			m.tell(answer)
 		}
 	}
+}
+
+// tell answers whether the group still has us, without another sign of life where it has just answered one: several partitions ask at once.
+func (m *membership) tell(answer chan<- error) {
+	if m.isFresh() {
+		answer <- nil
+		return
+	}
+	answer <- m.sendSign()
 }
 
 func (m *membership) sendSign() error {
